@@ -1,0 +1,177 @@
+//! `bomp-export inspect`: what is in a blob, as the runtime sees it.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use serde::Serialize;
+
+use bomp_export::files;
+use bomp_runtime::layer::{Layer, Op, Shape};
+use bomp_runtime::{Model, blob};
+
+use super::table::Table;
+use super::{Outcome, bytes, grouped, print_json};
+
+/// Check a blob completely and show its header and layers.
+#[derive(clap::Args)]
+pub(super) struct Inspect {
+    /// The blob
+    model: PathBuf,
+    /// Print JSON: bytes, elements [H, W, C]
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: PathBuf,
+    format_version: u16,
+    bytes: usize,
+    sha256: String,
+    /// Height, width, channels.
+    input: [usize; 3],
+    input_scale: f32,
+    input_zero_point: i8,
+    classes: usize,
+    logit_step: f32,
+    arena_bytes: usize,
+    layers: Vec<LayerReport>,
+}
+
+#[derive(Serialize)]
+struct LayerReport {
+    kind: &'static str,
+    /// Tensors that it reads: 0 is the input, i + 1 the output of layer i.
+    inputs: Vec<usize>,
+    /// Height, width, channels.
+    output: [usize; 3],
+    /// Rows, columns.
+    kernel: Option<[usize; 2]>,
+    stride: Option<usize>,
+    /// Top, left.
+    padding: Option<[usize; 2]>,
+    bits: Option<u8>,
+    weights: usize,
+    zero_point: i8,
+    /// Saturation bounds of the output.
+    range: [i8; 2],
+    /// First byte of the output in the arena; none for the logits.
+    arena_offset: Option<usize>,
+}
+
+impl Inspect {
+    pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
+        let data = super::read(&self.model)?;
+        let model = Model::new(&data).map_err(|error| anyhow!("{}: {error}", self.model.display()))?;
+        let report = Report {
+            model: self.model.clone(),
+            format_version: blob::VERSION,
+            bytes: data.len(),
+            sha256: files::sha256(&data),
+            input: sizes(model.input_shape()),
+            input_scale: f32::from_bits(model.input_scale_bits()),
+            input_zero_point: model.input_zero_point(),
+            classes: model.classes(),
+            logit_step: f32::from_bits(model.output_scale_bits()),
+            arena_bytes: model.arena_size(),
+            layers: model.layers().map(|layer| layer_report(&layer)).collect(),
+        };
+        if self.json {
+            print_json(out, &report)?
+        } else {
+            report.print(out)?
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn sizes(shape: Shape) -> [usize; 3] {
+    [shape.height, shape.width, shape.channels]
+}
+
+fn layer_report(layer: &Layer<'_>) -> LayerReport {
+    let (kind, window, weights) = match layer.op {
+        Op::Convolution(window, weights) => ("convolution", Some(window), Some(weights)),
+        Op::Depthwise(window, weights) => ("depthwise", Some(window), Some(weights)),
+        Op::Add { .. } => ("add", None, None),
+        Op::AveragePool { .. } => ("average pool", None, None),
+        Op::Classifier(weights) => ("classifier", None, Some(weights)),
+    };
+    let mut inputs = vec![layer.source];
+    if let Op::Add { b, .. } = layer.op {
+        inputs.push(b);
+    }
+    LayerReport {
+        kind,
+        inputs,
+        output: sizes(layer.output.shape),
+        kernel: window.map(|window| [window.kernel_height, window.kernel_width]),
+        stride: window.map(|window| window.stride),
+        padding: window.map(|window| [window.pad_top, window.pad_left]),
+        bits: weights.map(|weights| weights.bits),
+        weights: weights.map_or(0, |weights| weights.channels.len() * weights.fan_in),
+        zero_point: layer.quantisation.zero_point,
+        range: [layer.quantisation.min, layer.quantisation.max],
+        arena_offset: (!matches!(layer.op, Op::Classifier(_))).then_some(layer.output.offset),
+    }
+}
+
+impl Report {
+    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let [height, width, channels] = self.input;
+        writeln!(
+            out,
+            "{}: blob of format {}, {}",
+            self.model.display(),
+            self.format_version,
+            bytes(self.bytes)
+        )?;
+        writeln!(out, "sha256 {}", self.sha256)?;
+        writeln!(
+            out,
+            "input {height}x{width}x{channels} int8, zero point {}, step {:e}",
+            self.input_zero_point, self.input_scale
+        )?;
+        writeln!(out, "logits {} int32, step {:e}", self.classes, self.logit_step)?;
+        writeln!(out, "RAM arena: {}", bytes(self.arena_bytes))?;
+        writeln!(out)?;
+        let mut table = Table::new([
+            "layer",
+            "reads",
+            "output HxWxC",
+            "kernel",
+            "stride",
+            "pad",
+            "bits",
+            "weights",
+            "zero",
+            "range",
+            "arena",
+        ]);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let [height, width, channels] = layer.output;
+            let none = || "-".to_owned();
+            let pair = |pair: Option<[usize; 2]>| pair.map_or_else(none, |[a, b]| format!("{a}x{b}"));
+            table.row([
+                format!("{index} {}", layer.kind),
+                layer.inputs.iter().map(|&tensor| tensor_name(tensor)).collect::<Vec<_>>().join("+"),
+                format!("{height}x{width}x{channels}"),
+                pair(layer.kernel),
+                layer.stride.map_or_else(none, |stride| stride.to_string()),
+                layer.padding.map_or_else(none, |[top, left]| format!("{top},{left}")),
+                layer.bits.map_or_else(none, |bits| bits.to_string()),
+                grouped(layer.weights as u64),
+                layer.zero_point.to_string(),
+                format!("{}..{}", layer.range[0], layer.range[1]),
+                layer.arena_offset.map_or_else(none, |offset| offset.to_string()),
+            ]);
+        }
+        table.print(out)
+    }
+}
+
+/// `in` or the number of the layer that makes the tensor.
+fn tensor_name(tensor: usize) -> String {
+    tensor.checked_sub(1).map_or("in".into(), |layer| layer.to_string())
+}

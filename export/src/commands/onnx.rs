@@ -1,0 +1,37 @@
+//! `bomp-export onnx`: the QDQ ONNX file of a candidate.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+
+use bomp_export::{files, onnx};
+
+use super::{Outcome, bytes, output_path, packed};
+
+/// Write a candidate as QDQ ONNX, with the integers of the blob (opset 21, int8 containers).
+#[derive(clap::Args)]
+pub(super) struct Onnx {
+    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them
+    candidate: PathBuf,
+    /// File to write [default: model.onnx in the candidate's folder]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Onnx {
+    pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
+        let packed = packed(&self.candidate)?;
+        let file = output_path(self.output.as_ref(), &self.candidate, "model.onnx");
+        let model = onnx::model(&packed.lowered, &packed.candidate.provenance, &packed.blob)
+            .map_err(|error| anyhow!("{}: {error}", self.candidate.display()))?;
+        files::write(&file, &model)?;
+        writeln!(out, "{}: {}", file.display(), bytes(model.len()))?;
+        writeln!(
+            out,
+            "input float32 [N, C, H, W] with pixels as 0 to 1, output float32 [N, classes], opset {}",
+            onnx::OPSET
+        )?;
+        Ok(Outcome::Done)
+    }
+}

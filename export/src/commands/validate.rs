@@ -1,0 +1,179 @@
+//! `bomp-export validate`: accuracy of a blob on the integer runtime, and other engines as judges.
+
+mod report;
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{anyhow, ensure};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use bomp_export::data::{self, Format, Images};
+use bomp_export::engines::{self, Engine, OnnxRuntime, Tract};
+use bomp_export::onnx::Document;
+use bomp_export::report::{Accuracy, Confusion};
+use bomp_export::validate::{self, LogitComparison};
+use bomp_export::{evaluate, files};
+use bomp_runtime::Model;
+
+use super::{Outcome, print_json};
+use report::{Against, LayerSummary, Report};
+
+/// Measure a blob's accuracy on the test images with the integer runtime, and hold it against other engines.
+#[derive(clap::Args)]
+pub(super) struct Validate {
+    /// The blob
+    model: PathBuf,
+    /// Folder or .npz file with the images [default: BOMP_DATA, or Fashion-MNIST where Debian installs it]
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Layout of the data: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC
+    #[arg(long, default_value_t = Format::Auto)]
+    format: Format,
+    /// Engine that runs the ONNX file of the same network; may be given more than once
+    #[arg(long, value_name = "ENGINE", value_enum)]
+    against: Vec<EngineName>,
+    /// ONNX file that `bomp-export onnx` wrote [default: beside the model, with extension .onnx]
+    #[arg(long, value_name = "FILE", requires = "against")]
+    onnx: Option<PathBuf>,
+    /// Use only the first so many test images [default: all]
+    #[arg(long, value_name = "COUNT")]
+    images: Option<NonZeroUsize>,
+    /// Threads [default: one for each core]
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZeroUsize>,
+    /// Part of the images, 0 to 1, to which both engines must give the same class
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.999, value_parser = fraction)]
+    min_agreement: f64,
+    /// Print JSON: fractions 0 to 1, logit differences in steps of the integer logits and in real units
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineName {
+    Onnxruntime,
+    Tract,
+}
+
+impl EngineName {
+    fn load(self) -> anyhow::Result<Box<dyn Engine>> {
+        Ok(match self {
+            Self::Onnxruntime => Box::new(OnnxRuntime::find()?),
+            Self::Tract => Box::new(Tract),
+        })
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let value = text.parse().map_err(|_| "not a number")?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("must be from 0 to 1".into()) }
+}
+
+/// Images whose layers are compared one by one, besides those whose class differs.
+const LAYER_IMAGES: usize = 100;
+
+impl Validate {
+    pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
+        let threads = self.threads.or(std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let blob = super::read(&self.model)?;
+        let in_model = |error: &dyn std::fmt::Display| anyhow!("{}: {error}", self.model.display());
+        let model = Model::new(&blob).map_err(|error| in_model(&error))?;
+        let sha256 = files::sha256(&blob);
+        // What can be refused is refused before the images are loaded and evaluated.
+        let engines = self.against.iter().map(|name| name.load()).collect::<Result<Vec<_>, _>>()?;
+        let onnx = self.read_onnx(&sha256)?;
+
+        let folder = self.data.clone().unwrap_or_else(data::default_folder);
+        let dataset = data::load(&folder, self.format)?;
+        dataset.expect(evaluate::input_shape(&model), model.classes())?;
+        let images = self.chosen(&dataset.test)?;
+
+        let progress = bar("integer runtime", images.len());
+        let logits = evaluate::logits(&model, &images, threads, &|done| progress.inc(done as u64))
+            .map_err(|error| in_model(&error))?;
+        progress.finish_and_clear();
+        let predictions = evaluate::predictions(&logits, model.classes());
+        let confusion = Confusion::new(&predictions, &images.labels, model.classes());
+
+        let mut against = Vec::new();
+        for engine in &engines {
+            let (path, document, onnx) = onnx.as_ref().ok_or_else(|| anyhow!("no ONNX file"))?;
+            let progress = bar(engine.name(), images.len());
+            let count = |done| progress.inc(done as u64);
+            let float = engines::logits(engine.as_ref(), onnx, &images, model.classes(), threads, &count)?;
+            progress.finish_and_clear();
+            let comparison = validate::compare_logits(&model, &images.labels, &logits, &float)?;
+            let sample = sample(&comparison, images.len());
+            let progress = bar("layers", sample.len());
+            let count = |done| progress.inc(done as u64);
+            let layers =
+                validate::compare_layers(&model, document, engine.as_ref(), &images, &sample, &count)?;
+            progress.finish_and_clear();
+            let layers = LayerSummary::new(sample.len(), layers);
+            against.push(Against::new(engine.name(), path, self.min_agreement, comparison, layers));
+        }
+
+        let report = Report {
+            model: &self.model,
+            bytes: blob.len(),
+            sha256,
+            dataset: &dataset.name,
+            data_sha256: &dataset.sha256,
+            images: images.len(),
+            integer: Accuracy::new(evaluate::correct(&predictions, &images.labels), images.len()),
+            class_names: &dataset.class_names,
+            recall: confusion.recall(),
+            confusion,
+            passed: against.iter().all(|engine| engine.passed),
+            against,
+        };
+        if self.json {
+            print_json(out, &report)?
+        } else {
+            report.print(out)?
+        }
+        Ok(report.outcome())
+    }
+
+    /// The ONNX file, when an engine asks for it: its path, what is in it, its bytes.
+    fn read_onnx(&self, blob_sha256: &str) -> anyhow::Result<Option<(PathBuf, Document, Vec<u8>)>> {
+        if self.against.is_empty() {
+            return Ok(None);
+        }
+        let path = self.onnx.clone().unwrap_or_else(|| self.model.with_extension("onnx"));
+        let (document, bytes) = Document::read(&path)?;
+        ensure!(
+            document.blob_sha256() == Some(blob_sha256),
+            "{}: written for another blob than {}; `bomp-export onnx CANDIDATE` writes the one of a candidate",
+            path.display(),
+            self.model.display()
+        );
+        Ok(Some((path, document, bytes)))
+    }
+
+    fn chosen(&self, test: &Images) -> anyhow::Result<Images> {
+        let count = self.images.map_or(test.len(), NonZeroUsize::get);
+        ensure!(count <= test.len(), "--images {count}: there are only {} test images", test.len());
+        Ok(test.subset(&(0..count).collect::<Vec<_>>()))
+    }
+}
+
+/// Images for the comparison of layers: some of those whose class differs, and others evenly spread.
+fn sample(comparison: &LogitComparison, images: usize) -> Vec<usize> {
+    let differing = comparison.disagreements.iter().take(LAYER_IMAGES).map(|disagreement| disagreement.image);
+    let spread = LAYER_IMAGES.min(images);
+    let mut sample: Vec<usize> = differing.chain((0..spread).map(|at| at * images / spread)).collect();
+    sample.sort_unstable();
+    sample.dedup();
+    sample
+}
+
+/// A progress bar on standard error, when that is a terminal.
+fn bar(name: &str, images: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:>16} {wide_bar} {pos}/{len} images {eta}");
+    let bar = ProgressBar::new(images as u64).with_message(name.to_owned());
+    if let Ok(style) = style { bar.with_style(style) } else { bar }
+}

@@ -1,0 +1,207 @@
+//! What `bomp-export validate` says, as text and as JSON.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use bomp_export::report::{Accuracy, Confusion};
+use bomp_export::validate::{LayerDifference, LogitComparison};
+
+use super::super::table::Table;
+use super::super::{Outcome, bytes, grouped};
+
+/// More classes than this make a confusion matrix that no terminal shows.
+const MATRIX_CLASSES: usize = 20;
+
+#[derive(Serialize)]
+pub(super) struct Report<'a> {
+    pub(super) model: &'a Path,
+    pub(super) bytes: usize,
+    pub(super) sha256: String,
+    pub(super) dataset: &'a str,
+    pub(super) data_sha256: &'a str,
+    /// Test images used.
+    pub(super) images: usize,
+    /// The integer runtime.
+    pub(super) integer: Accuracy,
+    pub(super) class_names: &'a [String],
+    /// For each class.
+    pub(super) recall: Vec<Option<f64>>,
+    #[serde(flatten)]
+    pub(super) confusion: Confusion,
+    pub(super) against: Vec<Against>,
+    pub(super) passed: bool,
+}
+
+/// One engine's verdict.
+#[derive(Serialize)]
+pub(super) struct Against {
+    pub(super) engine: &'static str,
+    onnx: PathBuf,
+    min_agreement: f64,
+    #[serde(flatten)]
+    comparison: LogitComparison,
+    layers: LayerSummary,
+    pub(super) passed: bool,
+}
+
+impl Against {
+    pub(super) fn new(
+        engine: &'static str,
+        onnx: &Path,
+        min_agreement: f64,
+        comparison: LogitComparison,
+        layers: LayerSummary,
+    ) -> Self {
+        let passed = comparison.agreement >= min_agreement && layers.rounding_only;
+        Self { engine, onnx: onnx.to_owned(), min_agreement, comparison, layers, passed }
+    }
+}
+
+/// All layers on equal inputs.
+#[derive(Serialize)]
+pub(super) struct LayerSummary {
+    /// Images whose layers were compared.
+    images: usize,
+    /// Elements of int8 tensors compared.
+    elements: usize,
+    /// Elements that differ.
+    differing: usize,
+    /// Largest difference in steps.
+    max_steps: f64,
+    /// Largest distance of a differing element's real value from the edge between two steps, in steps.
+    farthest_from_tie: f64,
+    /// Every difference is explained by rounding.
+    rounding_only: bool,
+    by_layer: Vec<LayerDifference>,
+}
+
+impl LayerSummary {
+    pub(super) fn new(images: usize, by_layer: Vec<LayerDifference>) -> Self {
+        let largest = |value: fn(&LayerDifference) -> f64, layers: &[LayerDifference]| {
+            layers.iter().map(value).fold(0.0, f64::max)
+        };
+        let int8 = &by_layer[..by_layer.len().saturating_sub(1)];
+        Self {
+            images,
+            elements: int8.iter().map(|layer| layer.elements).sum(),
+            differing: int8.iter().map(|layer| layer.differing).sum(),
+            max_steps: largest(|layer| layer.max_steps, int8),
+            farthest_from_tie: largest(|layer| layer.farthest_from_tie, int8),
+            rounding_only: by_layer.iter().all(|layer| layer.rounding_only),
+            by_layer,
+        }
+    }
+}
+
+impl Report<'_> {
+    pub(super) fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        writeln!(
+            out,
+            "{} ({}) on the first {} test images of {}",
+            self.model.display(),
+            bytes(self.bytes),
+            grouped(self.images as u64),
+            self.dataset
+        )?;
+        writeln!(out, "integer runtime: {}", self.integer)?;
+        writeln!(out)?;
+        self.print_classes(out)?;
+        for engine in &self.against {
+            writeln!(out)?;
+            engine.print(out)?;
+        }
+        Ok(())
+    }
+
+    /// Recall of each class and, unless there are too many, where its images went.
+    fn print_classes(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let counts = &self.confusion.counts;
+        let matrix = if counts.len() <= MATRIX_CLASSES { counts.len() } else { 0 };
+        let mut headings = vec!["class".to_owned(), "recall".to_owned()];
+        headings.extend((0..matrix).map(|class| format!("as {class}")));
+        let mut table = Table::new(headings);
+        for (class, (row, recall)) in counts.iter().zip(&self.recall).enumerate() {
+            let name = self.class_names.get(class).map_or("", String::as_str);
+            let mut cells = vec![format!("{class} {name}")];
+            cells.push(recall.map_or("-".into(), |recall| format!("{:.1} %", 100.0 * recall)));
+            cells.extend(row.iter().take(matrix).map(usize::to_string));
+            table.row(cells);
+        }
+        table.print(out)
+    }
+
+    /// The first engine that does not agree, if any.
+    pub(super) fn outcome(&self) -> Outcome {
+        let failed = self.against.iter().find_map(|engine| {
+            let name = engine.engine;
+            let LogitComparison { agreement, .. } = engine.comparison;
+            if agreement < engine.min_agreement {
+                let required = 100.0 * engine.min_agreement;
+                let found = 100.0 * agreement;
+                return Some(format!("{name} agrees on {found:.2} % of the images, {required:.2} % are required"));
+            }
+            let layer = engine.layers.by_layer.iter().find(|layer| !layer.rounding_only)?;
+            Some(format!(
+                "{name}, layer `{}`: up to {:.3} steps apart on equal inputs, {:.3} steps from a tie: not a matter of rounding",
+                layer.layer, layer.max_steps, layer.farthest_from_tie
+            ))
+        });
+        failed.map_or(Outcome::Done, Outcome::Failed)
+    }
+}
+
+impl Against {
+    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let LogitComparison { accuracy, agreeing, agreement, disagreements, logits } = &self.comparison;
+        writeln!(out, "{}: {accuracy}", self.engine)?;
+        writeln!(
+            out,
+            "  same class as the integer runtime on {agreeing} of {} images, {:.2} % (at least {:.2} % required)",
+            accuracy.images,
+            100.0 * agreement,
+            100.0 * self.min_agreement
+        )?;
+        for disagreement in disagreements.iter().take(10) {
+            writeln!(
+                out,
+                "    image {}: class {}, integer runtime {}, {} {}",
+                disagreement.image,
+                disagreement.label,
+                disagreement.integer,
+                self.engine,
+                disagreement.engine
+            )?;
+        }
+        writeln!(
+            out,
+            "  logits apart by at most {:.3e} ({:.0} logit steps), on average {:.3e} ({:.1} steps)",
+            logits.max, logits.max_steps, logits.mean, logits.mean_steps
+        )?;
+        let layers = &self.layers;
+        writeln!(
+            out,
+            "  layers on equal inputs, {} images: {} of {} elements differ, by at most {} step",
+            layers.images,
+            grouped(layers.differing as u64),
+            grouped(layers.elements as u64),
+            layers.max_steps
+        )?;
+        if layers.differing > 0 {
+            let far = layers.farthest_from_tie;
+            writeln!(
+                out,
+                "    where they differ the real value is within {far:.1e} steps of a tie between two steps"
+            )?;
+        }
+        for layer in layers.by_layer.iter().filter(|layer| !layer.rounding_only) {
+            writeln!(
+                out,
+                "    layer `{}`: {} of {} elements differ, by up to {:.3} steps, not a matter of rounding",
+                layer.layer, layer.differing, layer.elements, layer.max_steps
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The IDX layout of MNIST and Fashion-MNIST: four files, plain or gzipped, of unsigned bytes.
+//!
+//! A file is two zero bytes, the element type (8: unsigned byte), the rank, each dimension as a big-endian 32-bit
+//! number, then the elements, row by row. Images have rank 3 `[N, H, W]`, labels rank 1 `[N]`.
+//! Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
+
+use std::path::{Path, PathBuf};
+
+use crate::ir::Shape;
+
+use super::classes::{LabelBytes, class_names};
+use super::error::DataError;
+use super::stream::Stream;
+use super::{Dataset, Images, SETUP};
+
+/// The names of the image and label file of the training and the test part; each may end in `.gz`.
+const PARTS: [(&str, &str); 2] = [
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+];
+
+const UNSIGNED_BYTE: u8 = 8;
+
+/// [`Dataset::sha256`] of Fashion-MNIST (Xiao, Rasul, Vollgraf 2017), by which it is told from MNIST, whose files have
+/// the same names and shapes.
+const FASHION_MNIST_SHA256: &str = "5703388fbcfe86ac7e80acd24758cf34c19e27bc328fd0cf5db6df1f1f869d5e";
+const FASHION_MNIST_CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+/// True when at least one of the four files is in `folder`.
+pub(super) fn is_here(folder: &Path) -> bool {
+    PARTS.iter().flat_map(|(images, labels)| [images, labels]).any(|name| find(folder, name).is_some())
+}
+
+/// Reads the four files of `folder`.
+pub(super) fn load(folder: &Path) -> Result<Dataset, DataError> {
+    let (train, train_labels) = load_part(folder, PARTS[0], None)?;
+    let (test, test_labels) = load_part(folder, PARTS[1], Some(train.shape))?;
+    let named = class_names(folder, (&train, &train_labels), (&test, &test_labels))?;
+    let mut dataset = Dataset::assemble(folder, named.names, train, test)?;
+    if dataset.sha256 == FASHION_MNIST_SHA256 {
+        dataset.name = "fashion-mnist".to_owned();
+        if !named.given {
+            dataset.class_names = FASHION_MNIST_CLASSES.map(str::to_owned).to_vec();
+        }
+    }
+    Ok(dataset)
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
+}
+
+fn load_part(
+    folder: &Path,
+    (images, labels): (&str, &str),
+    expected: Option<Shape>,
+) -> Result<(Images, LabelBytes), DataError> {
+    let open = |name: &str| {
+        let path = find(folder, name)
+            .ok_or_else(|| DataError::Missing { path: folder.join(name), remedy: SETUP })?;
+        Stream::open(&path)
+    };
+
+    let mut stream = open(images)?;
+    let [count, height, width] = dimensions(&mut stream, "images")?;
+    let shape = Shape::new(height as usize, width as usize, 1);
+    if let Some(expected) = expected.filter(|&expected| expected != shape) {
+        return Err(
+            stream.fault(8, format!("the images are {shape}, but the training images are {expected}"))
+        );
+    }
+    let length = u64::from(count) * u64::from(height);
+    let Some(length) = length.checked_mul(u64::from(width)) else {
+        return Err(stream.fault(4, format!("{count} images of {shape} are more than a file can hold")));
+    };
+    let pixels = stream.bytes(length, "the pixels")?;
+    stream.end()?;
+
+    let mut stream = open(labels)?;
+    let [labels_count] = dimensions(&mut stream, "labels")?;
+    if labels_count != count {
+        return Err(stream.fault(4, format!("{labels_count} labels for the {count} images of {images}")));
+    }
+    let label_bytes = LabelBytes { place: stream.place().clone(), first: stream.offset(), stride: 1 };
+    let labels = stream.bytes(u64::from(count), "the labels")?.into_iter().map(u16::from).collect();
+    stream.end()?;
+
+    Ok((Images { pixels, labels, shape }, label_bytes))
+}
+
+/// Reads the header; `RANK` dimensions of unsigned bytes, none of them zero, are demanded.
+fn dimensions<const RANK: usize>(stream: &mut Stream, what: &str) -> Result<[u32; RANK], DataError> {
+    let magic = stream.bytes(4, "the magic number and the dimensions")?;
+    if magic[..2] != [0, 0] {
+        return Err(stream.fault(
+            0,
+            format!("not an IDX file: starts with {magic:02x?} instead of [00, 00, 08, {RANK:02x}]"),
+        ));
+    }
+    if magic[2] != UNSIGNED_BYTE {
+        return Err(stream
+            .fault(2, format!("element type {:#04x}, but only unsigned bytes (0x08) are read", magic[2])));
+    }
+    if usize::from(magic[3]) != RANK {
+        return Err(stream.fault(3, format!("rank {}, but {what} have rank {RANK}", magic[3])));
+    }
+    let mut dimensions = [0; RANK];
+    for dimension in &mut dimensions {
+        *dimension = stream.be_u32("the dimensions")?;
+        if *dimension == 0 {
+            return Err(stream.fault(stream.offset() - 4, "a dimension is zero"));
+        }
+    }
+    Ok(dimensions)
+}

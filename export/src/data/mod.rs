@@ -1,0 +1,188 @@
+//! Labelled images from the user's files: Fashion-MNIST, CIFAR, `.npz` archives and folders of images.
+//!
+//! What [`load`] returns is complete and consistent: every image has one shape, every label names a class, neither part
+//! is empty, and the order depends on nothing but the files. Pixels stay `u8`; the device's input is `pixel - 128`, and
+//! nothing here normalises or augments. Anything else is a [`DataError`] that names the file and the byte or entry.
+//!
+//! ```no_run
+//! use bomp_export::data::{self, Format, ValidationSize};
+//!
+//! let dataset = data::load(&data::default_folder(), Format::Auto)?;
+//! let split = data::split(&dataset, ValidationSize::default(), 1)?;
+//! let validation = dataset.train.subset(&split.validation_indices);
+//! assert_eq!(validation.image(0).len(), dataset.shape.elements());
+//! # Ok::<(), data::DataError>(())
+//! ```
+
+mod cifar;
+mod classes;
+mod error;
+mod folder;
+mod format;
+mod idx;
+mod npy;
+mod npz;
+mod split;
+mod stream;
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::ir::Shape;
+
+pub use error::{DataError, Place};
+pub use format::{Format, default_folder, load};
+pub use split::{Split, ValidationSize, split};
+
+/// How to get data when there is none.
+const SETUP: &str = "`cargo xtask setup` installs Fashion-MNIST, `--data` names other data";
+
+/// The largest height, width and number of channels that [`Shape`] allows.
+const MAX_SIZE: usize = 65_535;
+
+/// Images of one shape and their labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    /// `[N, H, W, C]`, row-major, each value 0 to 255.
+    pub pixels: Vec<u8>,
+    /// `[N]`, the index of each image's class.
+    pub labels: Vec<u16>,
+    /// `[H, W, C]`.
+    pub shape: Shape,
+}
+
+impl Images {
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// True without images.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The pixels `[H, W, C]` of an image.
+    ///
+    /// # Panics
+    /// When `index` is not below [`Images::len`].
+    pub fn image(&self, index: usize) -> &[u8] {
+        let size = self.shape.elements();
+        &self.pixels[index * size..][..size]
+    }
+
+    /// Copies the images at `indices`, in that order.
+    ///
+    /// # Panics
+    /// When an index is not below [`Images::len`].
+    pub fn subset(&self, indices: &[usize]) -> Images {
+        let mut pixels = Vec::with_capacity(indices.len() * self.shape.elements());
+        for &index in indices {
+            pixels.extend_from_slice(self.image(index));
+        }
+        Images {
+            pixels,
+            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            shape: self.shape,
+        }
+    }
+
+    /// The number of images of each of `classes` classes.
+    ///
+    /// # Panics
+    /// When a label is not below `classes`.
+    pub fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for &label in &self.labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+}
+
+/// A training part, a test part and the names of their classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// `fashion-mnist` where the contents are exactly that; else the name of the file or folder.
+    pub name: String,
+    /// The shape of every image.
+    pub shape: Shape,
+    /// The name of each label's class, in the order of the labels.
+    pub class_names: Vec<String>,
+    /// For the search and the final training, validation part included.
+    pub train: Images,
+    /// Touched once, at the end.
+    pub test: Images,
+    /// SHA-256 in hexadecimal: height, width and channels, then for the training and the test part the number of images
+    /// (all as little-endian `u64`), the labels (little-endian `u16`) and the pixels. It says whether two runs saw the
+    /// same data, whatever files it came from.
+    pub sha256: String,
+}
+
+impl Dataset {
+    /// Checks what every layout promises, names the dataset after `path` and takes the checksum.
+    fn assemble(
+        path: &Path,
+        class_names: Vec<String>,
+        train: Images,
+        test: Images,
+    ) -> Result<Dataset, DataError> {
+        let refuse = |problem: String| DataError::Unusable { path: path.to_owned(), problem };
+        if class_names.len() < 2 {
+            return Err(refuse(
+                "the data has fewer than two classes; there is nothing to tell apart".to_owned(),
+            ));
+        }
+        if train.is_empty() || test.is_empty() {
+            return Err(refuse("the training or the test part has no images".to_owned()));
+        }
+        let Shape { height, width, channels } = train.shape;
+        if [height, width, channels].iter().any(|&size| size > MAX_SIZE) {
+            return Err(refuse(format!("images of {}; no size may be above {MAX_SIZE}", train.shape)));
+        }
+        debug_assert_eq!(train.shape, test.shape);
+        let canonical = path.canonicalize();
+        let path = canonical.as_deref().unwrap_or(path);
+        let name = if path.is_dir() { path.file_name() } else { path.file_stem() }.unwrap_or_default();
+        Ok(Dataset {
+            name: name.to_string_lossy().into_owned(),
+            shape: train.shape,
+            class_names,
+            sha256: checksum(&train, &test),
+            train,
+            test,
+        })
+    }
+
+    /// Makes sure that the data is what a search space or a model was made for.
+    ///
+    /// # Errors
+    /// [`DataError::Unexpected`] with both shapes and class counts.
+    pub fn expect(&self, shape: Shape, classes: usize) -> Result<(), DataError> {
+        if (self.shape, self.class_names.len()) == (shape, classes) {
+            return Ok(());
+        }
+        Err(DataError::Unexpected {
+            name: self.name.clone(),
+            shape: self.shape,
+            classes: self.class_names.len(),
+            expected_shape: shape,
+            expected_classes: classes,
+        })
+    }
+}
+
+fn checksum(train: &Images, test: &Images) -> String {
+    let mut hash = Sha256::new();
+    for dimension in [train.shape.height, train.shape.width, train.shape.channels] {
+        hash.update((dimension as u64).to_le_bytes());
+    }
+    for images in [train, test] {
+        hash.update((images.len() as u64).to_le_bytes());
+        let labels: Vec<u8> = images.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+        hash.update(labels);
+        hash.update(&images.pixels);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

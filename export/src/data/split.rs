@@ -1,0 +1,140 @@
+//! The validation part: held out from the training images, stratified, the same for the same data, size and seed.
+//!
+//! Stratified, because trials are told apart by fractions of a percent: a plain draw of 6,000 would add the noise of
+//! unequal class shares to every accuracy without making it any more honest. Every class gives its exact share, rounded
+//! by largest remainders, and keeps at least one image for training.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::str::FromStr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
+
+use super::Dataset;
+use super::error::DataError;
+
+/// How many training images to hold out. Written as a fraction with a point (`0.1`) or as a number of images (`6000`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ValidationSize {
+    /// A part of the training images, above 0 and below 1; rounded to the nearest image.
+    Fraction(f64),
+    /// A number of images.
+    Count(usize),
+}
+
+impl Default for ValidationSize {
+    /// A tenth: 54,000 + 6,000 of Fashion-MNIST's 60,000.
+    fn default() -> Self {
+        ValidationSize::Fraction(0.1)
+    }
+}
+
+impl fmt::Display for ValidationSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ValidationSize::Fraction(fraction) => write!(f, "{fraction}"),
+            ValidationSize::Count(count) => write!(f, "{count}"),
+        }
+    }
+}
+
+impl FromStr for ValidationSize {
+    type Err = DataError;
+
+    fn from_str(given: &str) -> Result<Self, DataError> {
+        let bad = || DataError::ValidationSize { given: given.to_owned() };
+        if let Ok(count) = given.parse() {
+            return if count > 0 { Ok(ValidationSize::Count(count)) } else { Err(bad()) };
+        }
+        match given.parse() {
+            Ok(fraction) if 0.0 < fraction && fraction < 1.0 => Ok(ValidationSize::Fraction(fraction)),
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// Indices into the training images: together all of them, none twice, each list ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// For training.
+    pub train_indices: Vec<usize>,
+    /// For the score of a trial.
+    pub validation_indices: Vec<usize>,
+}
+
+/// Holds out a validation part of the training images.
+///
+/// # Errors
+/// [`DataError::HoldOut`] when nothing would be held out, or a class would be left without a training image.
+pub fn split(dataset: &Dataset, size: ValidationSize, seed: u64) -> Result<Split, DataError> {
+    let images = dataset.train.len();
+    let count = match size {
+        ValidationSize::Fraction(fraction) => (fraction * images as f64).round() as usize,
+        ValidationSize::Count(count) => count,
+    };
+    let [train_indices, validation_indices] =
+        hold_out(&dataset.train.labels, dataset.class_names.len(), count, seed, "split")
+            .map_err(|problem| DataError::HoldOut { asked: size.to_string(), images, problem })?;
+    Ok(Split { train_indices, validation_indices })
+}
+
+/// Divides the indices of `labels` into those kept and `count` held out, by the random stream of (`seed`, `purpose`).
+///
+/// Every index draws a 64-bit key in order; a class gives up its members with the smallest keys. So the result depends
+/// on ChaCha's output alone, not on some library's shuffle.
+pub(super) fn hold_out(
+    labels: &[u16],
+    classes: usize,
+    count: usize,
+    seed: u64,
+    purpose: &str,
+) -> Result<[Vec<usize>; 2], String> {
+    if count == 0 || count >= labels.len() {
+        return Err(format!("that would leave {count} and {} images", labels.len().saturating_sub(count)));
+    }
+    let mut rng = stream(seed, purpose);
+    let mut members: Vec<Vec<(u64, usize)>> = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
+        members[usize::from(label)].push((rng.next_u64(), index));
+    }
+    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    let mut kept = Vec::with_capacity(labels.len() - count);
+    let mut held_out = Vec::with_capacity(count);
+    for (mut members, share) in members.into_iter().zip(shares(&sizes, count)?) {
+        members.sort_unstable();
+        held_out.extend(members[..share].iter().map(|&(_, index)| index));
+        kept.extend(members[share..].iter().map(|&(_, index)| index));
+    }
+    kept.sort_unstable();
+    held_out.sort_unstable();
+    Ok([kept, held_out])
+}
+
+/// How many of `count` each class gives, in proportion to `sizes`, by largest remainders (ties: the earlier class).
+fn shares(sizes: &[usize], count: usize) -> Result<Vec<usize>, String> {
+    let total: usize = sizes.iter().sum();
+    let exact = |size: usize| size as u128 * count as u128;
+    let mut shares: Vec<usize> = sizes.iter().map(|&size| (exact(size) / total as u128) as usize).collect();
+    let missing = count - shares.iter().sum::<usize>();
+    let mut order: Vec<usize> = (0..sizes.len()).filter(|&class| shares[class] + 1 < sizes[class]).collect();
+    order.sort_by_key(|&class| Reverse(exact(sizes[class]) % total as u128));
+    if missing > order.len() {
+        return Err(
+            "some classes have so few images that none would be left to train on; hold out fewer".to_owned()
+        );
+    }
+    for &class in &order[..missing] {
+        shares[class] += 1;
+    }
+    Ok(shares)
+}
+
+/// The random stream of a seed and a purpose: ChaCha8 keyed with SHA-256 of both.
+fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update(purpose.as_bytes());
+    ChaCha8Rng::from_seed(hash.finalize().into())
+}

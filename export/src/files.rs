@@ -1,0 +1,59 @@
+//! Files that are either whole or not there: written to a temporary file in the same folder, synced, renamed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// A file could not be written.
+#[derive(Debug, Error)]
+#[error("{path}: cannot be written: {source} (is the folder writable and the disk not full?)")]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: std::io::Error,
+}
+
+/// Writes `bytes` to `path`, making its folder if it is absent.
+///
+/// # Errors
+/// Names the file. What was there before is untouched then.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let write = || {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        // A temporary file is private; the finished one gets the rights of any new file.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        // The rename itself is durable only once the folder is.
+        std::fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// Writes `value` as indented JSON with a final newline.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| WriteError { path: path.to_owned(), source: error.into() })?;
+    text.push(b'\n');
+    write(path, &text)
+}
+
+/// SHA-256 in lower-case hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,24 @@
+//! From a finished network to what firmware embeds: exact accounting, integer lowering, the packed blob, QDQ ONNX, and
+//! validation against other engines.
+//!
+//! Data flow: [`ir`] -> [`layout`], [`arena`], [`cost`] (before any weight exists); [`candidate`] -> [`lower`] ->
+//! [`mod@write`] -> blob.
+
+pub mod arena;
+pub mod candidate;
+pub mod cost;
+pub mod data;
+#[cfg(feature = "engines")]
+pub mod engines;
+pub mod evaluate;
+pub mod files;
+pub mod ir;
+pub mod layout;
+pub mod lower;
+pub mod onnx;
+pub mod report;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "engines")]
+pub mod validate;
+pub mod write;

@@ -1,0 +1,78 @@
+//! The validation part.
+
+use bomp_export::data::{self, DataError, Dataset, Images, ValidationSize};
+use bomp_export::ir::Shape;
+use proptest::prelude::*;
+
+fn dataset(labels: Vec<u16>, classes: usize) -> Dataset {
+    let images =
+        |labels: Vec<u16>| Images { pixels: vec![0; labels.len()], labels, shape: Shape::new(1, 1, 1) };
+    Dataset {
+        name: "labels".to_owned(),
+        shape: Shape::new(1, 1, 1),
+        class_names: (0..classes).map(|class| class.to_string()).collect(),
+        train: images(labels),
+        test: images(vec![0]),
+        sha256: String::new(),
+    }
+}
+
+#[test]
+fn does_not_change_with_the_version() {
+    let data = dataset((0..30).map(|index| index % 3).collect(), 3);
+    let split = data::split(&data, ValidationSize::Count(7), 42).unwrap();
+    // Also computed in Python from the documentation. Frozen: a study that is resumed with a later version must score
+    // its trials on the same images.
+    assert_eq!(split.validation_indices, [1, 3, 11, 20, 22, 24, 27]);
+    assert_ne!(data::split(&data, ValidationSize::Count(7), 43).unwrap(), split);
+}
+
+#[test]
+fn absurd_sizes_are_refused() {
+    let data = dataset(vec![0, 0, 1, 1], 2);
+    for size in [
+        ValidationSize::Count(0),
+        ValidationSize::Count(4),
+        ValidationSize::Count(usize::MAX),
+        ValidationSize::Fraction(f64::NAN),
+        ValidationSize::Fraction(1e300),
+    ] {
+        let error = data::split(&data, size, 1).unwrap_err();
+        assert!(matches!(error, DataError::HoldOut { images: 4, .. }), "{error}");
+    }
+    let error = data::split(&data, ValidationSize::Count(3), 1).unwrap_err().to_string();
+    assert!(error.contains("cannot hold out 3 of 4 training images: some classes have so few"), "{error}");
+    for text in ["", "0", "0.0", "1.0", "-1", "-0.1", "1.5", "nan", "inf", "ten"] {
+        assert!(text.parse::<ValidationSize>().is_err(), "{text}");
+    }
+    assert_eq!("0.1".parse::<ValidationSize>().unwrap(), ValidationSize::default());
+    assert_eq!("6000".parse::<ValidationSize>().unwrap(), ValidationSize::Count(6000));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn is_a_fair_partition(labels in prop::collection::vec(0u16..5, 2..200), part in 1usize..100, seed: u64) {
+        let (total, count) = (labels.len(), part.min(labels.len() - 1));
+        let data = dataset(labels, 5);
+        let Ok(split) = data::split(&data, ValidationSize::Count(count), seed) else {
+            // Refused only when some class cannot give its rounded share and keep an image.
+            let sizes = data.train.class_counts(5);
+            prop_assert!(sizes.iter().any(|&size| size > 0 && size * count / total + 1 >= size));
+            return Ok(());
+        };
+        prop_assert_eq!(split.validation_indices.len(), count);
+        let mut all = [&split.train_indices[..], &split.validation_indices].concat();
+        prop_assert!(split.train_indices.is_sorted() && split.validation_indices.is_sorted());
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..total).collect::<Vec<_>>());
+        let sizes = data.train.class_counts(5);
+        let held_out = data.train.subset(&split.validation_indices).class_counts(5);
+        for (size, held_out) in sizes.into_iter().zip(held_out) {
+            prop_assert!(size == 0 || held_out < size);
+            let share = size as f64 * count as f64 / total as f64;
+            prop_assert!((held_out as f64 - share).abs() < 1.0 + 1e-9, "{} of {}: {}", held_out, size, share);
+        }
+    }
+}

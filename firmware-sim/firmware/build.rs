@@ -1,0 +1,44 @@
+//! Takes the model and the memory map that `bomp-sim` names and turns them into a section, constants and a linker script.
+
+use std::path::{Path, PathBuf};
+use std::{env, error::Error, fs};
+
+use bomp_runtime::Model;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let bytes = fs::read(input("BOMP_MODEL")?)?;
+    let memory = fs::read(input("BOMP_MEMORY_X")?)?;
+    let model = Model::new(&bytes)?;
+    let sizes = format!(
+        "/// Bytes of the packed model.\npub const MODEL_BYTES: usize = {};\n\
+         /// Bytes that the model's activations need.\npub const ARENA_BYTES: usize = {};\n\
+         /// Elements of one image.\npub const INPUT_ELEMENTS: usize = {};\n\
+         /// Logits of one image.\npub const CLASSES: usize = {};\n",
+        bytes.len(),
+        model.arena_size(),
+        model.input_len(),
+        model.classes()
+    );
+    write(&out, "sizes.rs", sizes.as_bytes())?;
+    write(&out, "model.bomp", &bytes)?;
+    write(&out, "memory.x", &memory)?;
+    println!("cargo::rustc-link-search={}", out.display());
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    println!("cargo::rerun-if-changed=build.rs");
+    Ok(())
+}
+
+/// The file that the environment variable `name` names.
+fn input(name: &str) -> Result<String, String> {
+    println!("cargo::rerun-if-env-changed={name}");
+    let path =
+        env::var(name).map_err(|_| format!("{name} is not set: `bomp-sim run` builds this firmware"))?;
+    println!("cargo::rerun-if-changed={path}");
+    Ok(path)
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), String> {
+    let path = folder.join(name);
+    fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+}

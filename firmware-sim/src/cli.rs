@@ -1,0 +1,138 @@
+//! The command line: arguments in, progress on standard error, the verdict on standard output.
+
+mod table;
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bomp_export::data::Format;
+use bomp_sim::board::BOARDS;
+use bomp_sim::{Config, SimError, Stage};
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Run a packed model on an emulated microcontroller and compare it with the host, bit for bit.
+#[derive(Debug, Parser)]
+#[command(name = "bomp-sim", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the boards with their processor and memories.
+    Boards {
+        /// Print JSON: a list of {name, cpu, target, flash: {origin, length}, ram: {origin, length}}, in bytes.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build the firmware around a model, feed it test images and give the verdict.
+    ///
+    /// Exit code 0: logits, section and arena are exactly as promised; 1: they are not; 2: bad input; 3: no toolchain or a
+    /// failed device; 130: interrupted.
+    Run(RunArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArguments {
+    /// The packed model (`model.bomp`).
+    model: PathBuf,
+    /// Name of the board; `bomp-sim boards` lists them.
+    #[arg(long, default_value = "mps2-an386")]
+    board: String,
+    /// Number of test images, the first ones of the data.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(1_000).expect("1,000 is not 0"))]
+    images: NonZeroUsize,
+    /// Folder or `.npz` file of the data [default: BOMP_DATA, else Debian's Fashion-MNIST].
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// What the data's files are: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC.
+    #[arg(long, default_value_t = Format::Auto)]
+    format: Format,
+    /// Emulators at once [default: as many as there are cores].
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Longest wait for one image, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+    /// Print the verdict as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Keep the linked image and the device's files in this folder.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Boards { json: true } => println!("{}", serde_json::to_string_pretty(&BOARDS)?),
+            Command::Boards { json: false } => print!("{}", table::boards()),
+            Command::Run(arguments) => return arguments.run(),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl RunArguments {
+    fn run(self) -> Result<ExitCode> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C cannot be caught")?;
+        let defaults = Config::new(self.model);
+        let config = Config {
+            board: self.board,
+            images: self.images.get(),
+            data: self.data.unwrap_or(defaults.data),
+            format: self.format,
+            jobs: self.jobs.map_or(defaults.jobs, NonZeroUsize::get),
+            timeout: Duration::from_secs(self.timeout),
+            keep: self.keep,
+            ..defaults
+        };
+        let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
+        let counting = ProgressStyle::with_template("{bar:40} {pos}/{len} images, {eta} left")?;
+        let verdict = bomp_sim::run(&config, &mut |stage| {
+            match stage {
+                Stage::Building => bar.set_message("building the firmware"),
+                Stage::Images { done, total } => {
+                    if bar.length().is_none() {
+                        bar.set_style(counting.clone());
+                        bar.set_length(total as u64);
+                        bar.reset_eta();
+                    }
+                    bar.set_position(done as u64);
+                }
+            }
+            bar.tick();
+            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        bar.finish_and_clear();
+        let verdict = verdict?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&verdict)?);
+        } else {
+            print!("{}", table::verdict(&verdict));
+        }
+        for failure in verdict.failures() {
+            eprintln!("error: {failure}");
+        }
+        Ok(if verdict.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+/// The exit code that an error stands for.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<SimError>() {
+        Some(SimError::Cancelled) => ExitCode::from(130),
+        Some(error) if error.is_usage() => ExitCode::from(2),
+        _ => ExitCode::from(3),
+    }
+}

@@ -1,0 +1,82 @@
+//! Emulated devices against the host: real Fashion-MNIST images, every board, every fact of the verdict.
+
+#[allow(dead_code, reason = "each test file uses its part")]
+mod network;
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use bomp_export::arena::ArenaPlan;
+use bomp_export::{cost, data, evaluate, layout};
+use bomp_runtime::Model;
+use bomp_sim::board::BOARDS;
+use bomp_sim::{Config, SimError, Stage};
+
+#[test]
+fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (candidate, path) = network::pack(network::about_one_mmac(), folder.path());
+    let config =
+        Config { images: 1_000, keep: Some(folder.path().join("kept")), ..Config::new(path.clone()) };
+    let mut done_last = 0;
+    let verdict = bomp_sim::run(&config, &mut |stage| {
+        if let Stage::Images { done, total } = stage {
+            assert!(done_last <= done && done <= total && total == 1_000);
+            done_last = done;
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(verdict.passed(), "{:?}", verdict.failures());
+    assert!(verdict.logits_equal && verdict.section_equals_file && verdict.forbidden_symbols.is_empty());
+    assert_eq!((verdict.images, done_last), (1_000, 1_000));
+    assert_eq!(verdict.device_correct, verdict.host_correct);
+    assert_eq!(verdict.macs, cost::macs(&candidate.network));
+    assert_eq!(verdict.section_bytes, layout::blob_bytes(&candidate.network) as u64);
+    assert_eq!(verdict.ram.arena_used, ArenaPlan::of(&candidate.network).size as u64);
+    let counts = verdict.instructions;
+    assert!(counts.min as f64 <= counts.mean && counts.mean <= counts.max as f64);
+    // A dual multiply-accumulate is the most that this processor does in one instruction.
+    assert!(counts.per_mac > 0.5 && counts.per_mac < 100.0, "{counts:?}");
+    assert!((100..20_000).contains(&verdict.ram.stack_used), "{:?}", verdict.ram);
+
+    // The logits that were compared are really different ones, and are those that the device left behind.
+    let blob = std::fs::read(&path).unwrap();
+    let model = Model::new(&blob).unwrap();
+    let dataset = data::load(&data::default_folder(), data::Format::Auto).unwrap();
+    let images = dataset.test.subset(&(0..1_000).collect::<Vec<_>>());
+    let host = evaluate::logits(&model, &images, 2, &|_| {}).unwrap();
+    let mut device = Vec::new();
+    for part in 0.. {
+        match std::fs::read(folder.path().join(format!("kept/part-{part}/logits.bin"))) {
+            Ok(bytes) => device.extend(bytes.as_chunks().0.iter().map(|&word| i32::from_le_bytes(word))),
+            Err(_) => break,
+        }
+    }
+    assert_eq!(device, host);
+    let distinct: HashSet<&[i32]> = host.chunks(10).collect();
+    assert!(distinct.len() > 990, "only {} of 1,000 images have logits of their own", distinct.len());
+}
+
+/// A board is listed only if this passes on it.
+#[test]
+fn every_board_gives_the_hosts_logits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, path) = network::pack(network::small(), folder.path());
+    for board in &BOARDS {
+        let config = Config { images: 5, board: board.name.into(), ..Config::new(path.clone()) };
+        let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
+            // With rustup, setup installs the target of the default board; the others are the user's to add.
+            Err(error @ SimError::NoToolchain { .. }) if board.name != Config::new(path.clone()).board => {
+                eprintln!("{}: not run: {error}", board.name);
+                continue;
+            }
+            other => other.unwrap_or_else(|error| panic!("{}: {error}", board.name)),
+        };
+        assert!(verdict.passed(), "{}: {:?}", board.name, verdict.failures());
+        assert!(verdict.ram.used <= verdict.ram.available && verdict.flash.used <= verdict.flash.available);
+        assert_eq!(verdict.ram.available, u64::from(board.ram.length));
+        // What is kept free for the stack is enough, and not much too much.
+        assert!((1_500..=2_560).contains(&verdict.ram.stack_used), "{}: {:?}", board.name, verdict.ram);
+    }
+}

@@ -1,0 +1,247 @@
+//! [`Model`]: a checked view of a blob, and the loop that runs its layers in place from flash.
+
+use crate::blob::{
+    CHECKSUM_BYTES, HEADER_BYTES, Header, MAGIC, MAX_BLOB, MAX_LAYERS, RECORD_BYTES, Record, VERSION,
+    checksum,
+};
+use crate::error::{ModelError, RunError};
+use crate::kernels::{Kernels, Portable};
+use crate::layer::{Layer, Op, Shape, Tensor, decode, tensor};
+use crate::plan;
+
+/// A valid network over the bytes of its blob.
+///
+/// ```
+/// use bomp_runtime::Model;
+/// # fn classify(blob: &[u8], image: &[i8], arena: &mut [i8]) -> Result<(), Box<dyn core::error::Error>> {
+/// let model = Model::new(blob)?;
+/// let mut logits = [0; 10];
+/// model.run(image, arena, &mut logits)?;
+/// let class = bomp_runtime::engine::argmax(&logits);
+/// # Ok(()) }
+/// # assert!(classify(b"BOMP", &[], &mut []).is_err());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    header: &'a Header,
+    records: &'a [Record],
+    data: &'a [u8],
+}
+
+impl<'a> Model<'a> {
+    /// Checks `blob` completely and views it. Cost: one pass over the bytes for the checksum and one over the layers.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; see [`ModelError`]. A model that is not exactly right is refused.
+    pub fn new(blob: &'a [u8]) -> Result<Self, ModelError> {
+        let (header, rest) = blob.split_at_checked(HEADER_BYTES).ok_or(ModelError::TooShort)?;
+        let header: &Header = bytemuck::try_from_bytes(header).map_err(|_| ModelError::TooShort)?;
+        if header.magic != MAGIC {
+            return Err(ModelError::BadMagic);
+        }
+        let version = u16::from_le_bytes(header.version);
+        if version != VERSION {
+            return Err(ModelError::UnsupportedVersion(version));
+        }
+        let stated = u32::from_le_bytes(header.total_len);
+        if stated as usize != blob.len() || blob.len() > MAX_BLOB {
+            return Err(ModelError::LengthMismatch { stated });
+        }
+        let (checked, stored) = blob.split_last_chunk::<CHECKSUM_BYTES>().ok_or(ModelError::TooShort)?;
+        if checksum(checked) != u32::from_le_bytes(*stored) {
+            return Err(ModelError::ChecksumMismatch);
+        }
+        let body = rest.split_last_chunk::<CHECKSUM_BYTES>().ok_or(ModelError::TooShort)?.0;
+        let layer_count = usize::from(u16::from_le_bytes(header.layer_count));
+        if !(1..=MAX_LAYERS).contains(&layer_count) {
+            return Err(ModelError::BadHeader("layer_count"));
+        }
+        if header.reserved != 0 {
+            return Err(ModelError::BadHeader("reserved"));
+        }
+        let (records, data) =
+            body.split_at_checked(layer_count * RECORD_BYTES).ok_or(ModelError::BadHeader("layer_count"))?;
+        let records: &[Record] = bytemuck::try_cast_slice(records).map_err(|_| ModelError::TooShort)?;
+        let model = Self { header, records, data };
+        model.check()?;
+        Ok(model)
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        if self.input_len() == 0 {
+            return Err(ModelError::BadHeader("input shape"));
+        }
+        let mut data = self.data;
+        for index in 0..self.records.len() {
+            data = decode(self.header, self.records, index, data)?.1;
+        }
+        if !data.is_empty() {
+            return Err(ModelError::TrailingData);
+        }
+        plan::check(self.header, self.records)
+    }
+
+    /// Bytes of RAM that [`Self::run`] needs for activations.
+    #[must_use]
+    pub fn arena_size(&self) -> usize {
+        u32::from_le_bytes(self.header.arena_size) as usize
+    }
+
+    /// Shape of the input, elements [H, W, C].
+    #[must_use]
+    pub fn input_shape(&self) -> Shape {
+        self.input().shape
+    }
+
+    /// Number of elements of the input.
+    #[must_use]
+    pub fn input_len(&self) -> usize {
+        self.input_shape().elements().unwrap_or(0)
+    }
+
+    /// Zero point of the input: real value = (element - zero point) * scale.
+    #[must_use]
+    pub fn input_zero_point(&self) -> i8 {
+        self.header.input_zero_point
+    }
+
+    /// IEEE 754 binary32 bits of the input's scale. The runtime itself never computes with it.
+    #[must_use]
+    pub fn input_scale_bits(&self) -> u32 {
+        u32::from_le_bytes(self.header.input_scale)
+    }
+
+    /// IEEE 754 binary32 bits of the logits' scale: real logit = logit * scale.
+    #[must_use]
+    pub fn output_scale_bits(&self) -> u32 {
+        u32::from_le_bytes(self.header.output_scale)
+    }
+
+    /// Number of classes, which is the number of logits.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        tensor(self.header, self.records, self.records.len()).map_or(0, |logits| logits.shape.channels)
+    }
+
+    /// Number of layers.
+    #[must_use]
+    pub fn layer_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The layers in execution order.
+    pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> {
+        let Self { header, records, mut data } = *self;
+        (0..records.len()).map_while(move |index| {
+            let (layer, rest) = decode(header, records, index, data).ok()?;
+            data = rest;
+            Some(layer)
+        })
+    }
+
+    fn input(&self) -> Tensor {
+        const NONE: Tensor =
+            Tensor { shape: Shape { height: 0, width: 0, channels: 0 }, zero_point: 0, offset: 0 };
+        tensor(self.header, self.records, 0).unwrap_or(NONE)
+    }
+
+    /// Classifies one image with the [`Portable`] kernels.
+    ///
+    /// `input` has [`Self::input_len`] elements [H, W, C]; `arena` at least [`Self::arena_size`] bytes, whatever is in
+    /// them; `logits` [`Self::classes`] elements.
+    ///
+    /// # Errors
+    /// A slice of the wrong length. Nothing is computed then.
+    pub fn run(&self, input: &[i8], arena: &mut [i8], logits: &mut [i32]) -> Result<(), RunError> {
+        self.run_with::<Portable>(input, arena, logits, |_, _| {})
+    }
+
+    /// As [`Self::run`], with kernels of choice; calls `observe(layer, output)` after each layer but the classifier.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_with<K: Kernels>(
+        &self,
+        input: &[i8],
+        arena: &mut [i8],
+        logits: &mut [i32],
+        mut observe: impl FnMut(usize, &[i8]),
+    ) -> Result<(), RunError> {
+        if input.len() != self.input_len() {
+            return Err(RunError::InputLength { needed: self.input_len() });
+        }
+        if logits.len() != self.classes() {
+            return Err(RunError::OutputLength { needed: self.classes() });
+        }
+        let needed = self.arena_size();
+        let arena = arena.get_mut(..needed).ok_or(RunError::ArenaTooSmall { needed })?;
+        if let Some(place) = arena.get_mut(range(self.input())) {
+            place.copy_from_slice(input);
+        }
+        for (index, layer) in self.layers().enumerate() {
+            self.run_layer::<K>(&layer, arena, logits);
+            if let (Some(output), false) =
+                (arena.get(range(layer.output)), matches!(layer.op, Op::Classifier(_)))
+            {
+                observe(index, output);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_layer<K: Kernels>(&self, layer: &Layer<'a>, arena: &mut [i8], logits: &mut [i32]) {
+        let (source, target) = (range(layer.input), range(layer.output));
+        match layer.op {
+            Op::Classifier(weights) => {
+                if let Some(input) = arena.get(source) {
+                    K::classifier(layer, weights, input, logits);
+                }
+            }
+            Op::Add { b, scale } => {
+                // The first operand is moved to the output's place unless it is there; unless it is the second operand
+                // that is there, then the roles change, which the symmetric arithmetic allows.
+                let Some(second) = tensor(self.header, self.records, b) else { return };
+                let (other, scale) = if second.offset == layer.output.offset && source != target {
+                    (source, scale.swapped())
+                } else {
+                    if source != target {
+                        arena.copy_within(source, target.start);
+                    }
+                    (range(second), scale)
+                };
+                if other == target {
+                    if let Some(place) = arena.get_mut(target) {
+                        K::add_to_self(layer.quantisation, scale, place);
+                    }
+                } else if let Ok([other, place]) = arena.get_disjoint_mut([other, target]) {
+                    K::add_assign(layer.quantisation, scale, place, other);
+                }
+            }
+            _ => {
+                let Ok([input, output]) = arena.get_disjoint_mut([source, target]) else { return };
+                match layer.op {
+                    Op::Convolution(window, weights) => K::convolution(layer, window, weights, input, output),
+                    Op::Depthwise(window, weights) => K::depthwise(layer, window, weights, input, output),
+                    Op::AveragePool { factor, shift } => K::average_pool(layer, factor, shift, input, output),
+                    Op::Add { .. } | Op::Classifier(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Index of the largest logit, the first of equals.
+#[must_use]
+pub fn argmax(logits: &[i32]) -> usize {
+    let mut best = (0, i32::MIN);
+    for (class, &logit) in logits.iter().enumerate() {
+        if logit > best.1 {
+            best = (class, logit);
+        }
+    }
+    best.0
+}
+
+fn range(tensor: Tensor) -> core::ops::Range<usize> {
+    tensor.offset..tensor.offset.saturating_add(tensor.shape.elements().unwrap_or(0))
+}

@@ -1,0 +1,37 @@
+//! The kernels' interface. [`Reference`] is the specification; every other set of kernels gives the same bits.
+//!
+//! Tensors are [H, W, C] int8 slices of exactly the layer's shapes; weights are [`crate::layer::Weights`]. Accumulators
+//! are int32 and, by the limits that [`crate::layer::decode`] checks, never overflow; the additions still wrap
+//! explicitly, so that no build of this crate has a panic there.
+
+mod portable;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use portable::Portable;
+pub use reference::Reference;
+
+use crate::layer::{Layer, Weights, Window};
+use crate::quant::{AddScale, Output};
+
+/// One implementation of every layer kind.
+pub trait Kernels {
+    /// Convolution over all input channels, [H, W, C_IN] to [H', W', C_OUT], requantised.
+    fn convolution(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]);
+
+    /// Convolution of each channel by itself, [H, W, C] to [H', W', C], requantised.
+    fn depthwise(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]);
+
+    /// Fully connected classifier, [H, W, C] to [classes] int32 logits.
+    fn classifier(layer: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32]);
+
+    /// Sum over height and width, scaled, [H, W, C] to [C].
+    fn average_pool(layer: &Layer<'_>, factor: i32, shift: u8, input: &[i8], output: &mut [i8]);
+
+    /// `place[i]` = `place[i]` + `other[i]`, `place` being operand a.
+    fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8]);
+
+    /// `place[i]` = `place[i]` + `place[i]`.
+    fn add_to_self(output: Output, scale: AddScale, place: &mut [i8]);
+}

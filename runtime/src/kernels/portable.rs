@@ -1,0 +1,81 @@
+//! The default kernels: plain Rust in shapes that compilers turn into good code, on a Cortex-M and on the host.
+//!
+//! Bit for bit equal to [`super::Reference`] (the tests hold every kind, width, stride and kernel size against it).
+//! Scratch lives on the stack, about 2 kB whatever the network is.
+
+mod convolution;
+mod depthwise;
+mod requantiser;
+
+use super::{Kernels, Reference};
+use crate::layer::{Layer, Weights, Window};
+use crate::quant::{self, AddScale, Output};
+use requantiser::Adder;
+
+/// Kernels for any processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+/// Weights unpacked at a time where each is used once, or on its way to another form.
+const STRIP: usize = 64;
+
+/// What [`spread`] adds to values.
+const OFFSET: i32 = 128;
+
+/// Four values, each plus [`OFFSET`], as the halves of two words: 0 and 2, 1 and 3. So none is negative, two masks unpack
+/// all four, and a Cortex-M with DSP multiplies the halves as they are.
+#[inline(always)]
+const fn spread(values: [u8; 4]) -> [u32; 2] {
+    let word = u32::from_le_bytes(values) ^ 0x8080_8080;
+    [word & 0x00ff_00ff, word >> 8 & 0x00ff_00ff]
+}
+
+/// Adds the product of the lower 16-bit halves to the first of `sums`, that of the upper halves to the second.
+#[inline(always)]
+const fn multiply_halves(a: u32, b: u32, [lower, upper]: [i32; 2]) -> [i32; 2] {
+    [
+        lower.wrapping_add(a as i16 as i32 * b as i16 as i32),
+        upper.wrapping_add((a as i32 >> 16) * (b as i32 >> 16)),
+    ]
+}
+
+impl Kernels for Portable {
+    fn convolution(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]) {
+        convolution::convolution(layer, window, weights, input, output);
+    }
+
+    fn depthwise(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]) {
+        depthwise::depthwise(layer, window, weights, input, output);
+    }
+
+    fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32]) {
+        let mut strip = [0i8; STRIP];
+        for ((class, parameters), logit) in weights.channels.iter().enumerate().zip(logits) {
+            let mut sum = parameters.bias();
+            for (first, values) in (class * weights.fan_in..).step_by(STRIP).zip(input.chunks(STRIP)) {
+                let Some(strip) = strip.get_mut(..values.len()) else { return };
+                weights.packed.unpack(first, strip);
+                let products = strip.iter().zip(values).map(|(&w, &v)| i32::from(w) * i32::from(v));
+                sum = products.fold(sum, i32::wrapping_add);
+            }
+            *logit = quant::logit(sum, parameters.multiplier(), weights.base_shift);
+        }
+    }
+
+    fn average_pool(layer: &Layer<'_>, factor: i32, shift: u8, input: &[i8], output: &mut [i8]) {
+        Reference::average_pool(layer, factor, shift, input, output);
+    }
+
+    fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8]) {
+        let Some(adder) = Adder::new(scale, output) else {
+            return Reference::add_assign(output, scale, place, other);
+        };
+        for (a, &b) in place.iter_mut().zip(other) {
+            *a = adder.apply(*a, b);
+        }
+    }
+
+    fn add_to_self(output: Output, scale: AddScale, place: &mut [i8]) {
+        Reference::add_to_self(output, scale, place);
+    }
+}

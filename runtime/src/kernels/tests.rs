@@ -1,0 +1,142 @@
+//! Every kernel set against [`Reference`], on generated layers of every kind, width, kernel size, stride and padding.
+
+use super::{Kernels, Portable, Reference};
+use crate::blob::Channel;
+use crate::layer::{Layer, Op, Shape, Tensor, Weights, Window};
+use crate::quant::{Multiplier, Output, Packed, pack};
+use proptest::prelude::*;
+use std::vec;
+use std::vec::Vec;
+
+#[derive(Clone, Debug)]
+struct Case {
+    input: Shape,
+    output: Shape,
+    window: Window,
+    depthwise: bool,
+    bits: u8,
+    seed: u64,
+    zero_point: i8,
+    base_shift: u8,
+}
+
+/// Numbers that depend only on the seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+}
+
+prop_compose! {
+    fn case()(
+        (height, width, channels_in, channels_out) in (1usize..9, 1usize..9, 1usize..40, 1usize..20),
+        (kernel_height, kernel_width, stride) in (1usize..8, 1usize..8, 1usize..4),
+        (pads, depthwise, bits, seed) in (any::<(u8, u8)>(), any::<bool>(), 4u8..=8, any::<u64>()),
+        (zero_point, base_shift, cut) in (any::<i8>(), 8u8..20, (0usize..3, 0usize..3)),
+    ) -> Case {
+        let window = Window {
+            kernel_height, kernel_width, stride,
+            pad_top: usize::from(pads.0) % kernel_height,
+            pad_left: usize::from(pads.1) % kernel_width,
+        };
+        let channels = if depthwise { channels_in } else { channels_out };
+        Case {
+            input: Shape { height, width, channels: channels_in },
+            output: Shape {
+                height: (height + window.pad_top).div_ceil(stride).saturating_sub(cut.0).max(1),
+                width: (width + window.pad_left).div_ceil(stride).saturating_sub(cut.1).max(1),
+                channels,
+            },
+            window, depthwise, bits, seed, zero_point, base_shift,
+        }
+    }
+}
+
+fn check<K: Kernels>(case: &Case) -> Result<(), TestCaseError> {
+    let mut numbers = Numbers(case.seed);
+    let taps = case.window.kernel_height * case.window.kernel_width;
+    let fan_in = if case.depthwise { taps } else { taps * case.input.channels };
+    let mut packed = Vec::new();
+    let values = (0..fan_in * case.output.channels).map(|_| numbers.next() as i8 >> (8 - case.bits));
+    pack(values.collect::<Vec<_>>(), case.bits, |byte| packed.push(byte));
+    let channels: Vec<Channel> = (0..case.output.channels)
+        .map(|_| Channel::new(numbers.next() as i32 >> 16, Multiplier(numbers.next() as u16)))
+        .collect();
+    let input: Vec<i8> = (0..case.input.elements().unwrap()).map(|_| numbers.next() as i8).collect();
+    let weights = Weights {
+        channels: &channels,
+        packed: Packed::new(&packed, case.bits),
+        bits: case.bits,
+        fan_in,
+        base_shift: case.base_shift,
+    };
+    let layer = Layer {
+        source: 0,
+        input: Tensor { shape: case.input, zero_point: case.zero_point, offset: 0 },
+        output: Tensor { shape: case.output, zero_point: 3, offset: 0 },
+        quantisation: Output { zero_point: 3, min: -120, max: 125 },
+        op: if case.depthwise {
+            Op::Depthwise(case.window, weights)
+        } else {
+            Op::Convolution(case.window, weights)
+        },
+    };
+    let length = case.output.elements().unwrap();
+    let (mut expected, mut found) = (vec![0i8; length], vec![1i8; length]);
+    if case.depthwise {
+        Reference::depthwise(&layer, case.window, weights, &input, &mut expected);
+        K::depthwise(&layer, case.window, weights, &input, &mut found);
+    } else {
+        Reference::convolution(&layer, case.window, weights, &input, &mut expected);
+        K::convolution(&layer, case.window, weights, &input, &mut found);
+    }
+    prop_assert_eq!(&found, &expected);
+
+    if !case.depthwise && fan_in == case.input.elements().unwrap() {
+        let (mut expected, mut found) = (vec![0i32; channels.len()], vec![1i32; channels.len()]);
+        Reference::classifier(&layer, weights, &input, &mut expected);
+        K::classifier(&layer, weights, &input, &mut found);
+        prop_assert_eq!(&found, &expected);
+    }
+    let (mut expected, mut found) = (vec![0i8; case.input.channels], vec![1i8; case.input.channels]);
+    Reference::average_pool(&layer, 1 << 20, 21, &input, &mut expected);
+    K::average_pool(&layer, 1 << 20, 21, &input, &mut found);
+    prop_assert_eq!(&found, &expected);
+    Ok(())
+}
+
+/// The same properties for every set of kernels.
+macro_rules! held_against_reference {
+    ($($name:ident: $kernels:ty),*) => {$(
+        mod $name {
+            use super::*;
+
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(3_000))]
+                #[test]
+                fn equals_the_reference(case in case()) {
+                    check::<$kernels>(&case)?;
+                }
+            }
+
+            #[test]
+            fn weights_longer_than_a_chunk() {
+                // 3 x 3 x 200 = 1,800 weights and 90 pixels: several chunks and several pixel tiles.
+                for bits in 4..=8 {
+                    let window = Window { kernel_height: 3, kernel_width: 3, stride: 1, pad_top: 1, pad_left: 1 };
+                    let case = Case {
+                        input: Shape { height: 9, width: 10, channels: 200 },
+                        output: Shape { height: 9, width: 10, channels: 3 },
+                        window, depthwise: false, bits, seed: 7, zero_point: -128, base_shift: 14,
+                    };
+                    check::<$kernels>(&case).unwrap();
+                }
+            }
+        }
+    )*};
+}
+
+held_against_reference!(portable: Portable);

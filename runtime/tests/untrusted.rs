@@ -1,0 +1,293 @@
+//! Untrusted bytes: every corruption of a valid blob is refused or runs without a panic, and each kind of damage has its
+//! own error. The blob is written by hand here, byte by byte after FORMAT.md, so the writer is not trusted either.
+
+use bomp_runtime::blob::{Channel, HEADER_BYTES, RECORD_BYTES, checksum};
+use bomp_runtime::kernels::Reference;
+use bomp_runtime::quant::{Multiplier, pack};
+use bomp_runtime::{Model, ModelError, RunError};
+use proptest::prelude::*;
+
+/// One layer record after FORMAT.md.
+struct Row {
+    kind_bits: u8,
+    kernel: u8,
+    padding: u8,
+    stride: u8,
+    quantisation: [i8; 3],
+    shift: u8,
+    source: [u8; 2],
+    shape: [u16; 3],
+    offset: u32,
+}
+
+/// 4x4x2 -> depthwise 3x3 (4 bit) -> add with its input -> convolution 1x1 to 3 (5 bit) -> pool -> classifier of 4 (8 bit).
+fn blob() -> Vec<u8> {
+    let rows = [
+        Row {
+            kind_bits: 1 | 4 << 4,
+            kernel: 0x33,
+            padding: 0x11,
+            stride: 1,
+            quantisation: [-5, -128, 127],
+            shift: 16,
+            source: [0, 0],
+            shape: [4, 4, 2],
+            offset: 32,
+        },
+        Row {
+            kind_bits: 2,
+            kernel: 0,
+            padding: 0,
+            stride: 0,
+            quantisation: [2, -128, 127],
+            shift: 31,
+            source: [1, 0],
+            shape: [4, 4, 2],
+            offset: 0,
+        },
+        Row {
+            kind_bits: 5 << 4,
+            kernel: 0x11,
+            padding: 0,
+            stride: 1,
+            quantisation: [-128, -128, 127],
+            shift: 14,
+            source: [0, 0],
+            shape: [4, 4, 3],
+            offset: 32,
+        },
+        Row {
+            kind_bits: 3,
+            kernel: 0,
+            padding: 0,
+            stride: 0,
+            quantisation: [-128, -128, 127],
+            shift: 34,
+            source: [0, 0],
+            shape: [1, 1, 3],
+            offset: 0,
+        },
+        Row {
+            kind_bits: 4 | 8 << 4,
+            kernel: 0,
+            padding: 0,
+            stride: 0,
+            quantisation: [0, 0, 0],
+            shift: 12,
+            source: [0, 0],
+            shape: [1, 1, 4],
+            offset: 0,
+        },
+    ];
+    let mut data = Vec::new();
+    let weighted = |data: &mut Vec<u8>, channels: usize, fan_in: usize, bits: u8| {
+        for channel in 0..channels {
+            data.extend_from_slice(bytemuck::bytes_of(&Channel::new(
+                channel as i32 * 100 - 50,
+                Multiplier(0x1234),
+            )));
+        }
+        let weights = (0..channels * fan_in).map(|i| ((i * 37 % 256) as u8 as i8) >> (8 - bits));
+        pack(weights, bits, |byte| data.push(byte));
+    };
+    weighted(&mut data, 2, 9, 4);
+    data.extend([1i32 << 29, 1 << 30].map(i32::to_le_bytes).concat());
+    weighted(&mut data, 3, 2, 5);
+    data.extend((1i32 << 30).to_le_bytes());
+    weighted(&mut data, 4, 3, 8);
+
+    let mut bytes = b"BOMP".to_vec();
+    let total = HEADER_BYTES + rows.len() * RECORD_BYTES + data.len() + 4;
+    bytes.extend(1u16.to_le_bytes());
+    bytes.extend((rows.len() as u16).to_le_bytes());
+    bytes.extend((total as u32).to_le_bytes());
+    bytes.extend(80u32.to_le_bytes());
+    bytes.extend(0u32.to_le_bytes());
+    bytes.extend([4u16, 4, 2].map(u16::to_le_bytes).concat());
+    bytes.extend([0x80, 0]);
+    bytes.extend(0.5f32.to_le_bytes());
+    bytes.extend(0.25f32.to_le_bytes());
+    for row in &rows {
+        bytes.extend([row.kind_bits, row.kernel, row.padding, row.stride]);
+        bytes.extend(row.quantisation.map(|value| value as u8));
+        bytes.extend([row.shift, row.source[0], row.source[1]]);
+        bytes.extend(row.shape.map(u16::to_le_bytes).concat());
+        bytes.extend(row.offset.to_le_bytes());
+    }
+    bytes.extend(data);
+    seal(&mut bytes, true);
+    bytes
+}
+
+/// Makes the checksum (and the length, when asked) right again after an edit. `grown` appends the checksum.
+fn seal(bytes: &mut Vec<u8>, grown: bool) {
+    if !grown {
+        bytes.truncate(bytes.len() - 4);
+    }
+    let sum = checksum(bytes);
+    bytes.extend(sum.to_le_bytes());
+}
+
+fn edited(at: usize, value: u8) -> Vec<u8> {
+    let mut bytes = blob();
+    bytes[at] = value;
+    seal(&mut bytes, false);
+    bytes
+}
+
+fn record(layer: usize, field: usize) -> usize {
+    HEADER_BYTES + layer * RECORD_BYTES + field
+}
+
+fn run(bytes: &[u8], input: &[i8]) -> Option<Vec<i32>> {
+    let model = Model::new(bytes).ok()?;
+    // A mutant may ask for more RAM than the test wants to spend; it was accepted without a panic.
+    if model.arena_size() > 1 << 20 || model.input_len() > 1 << 16 {
+        return None;
+    }
+    let input: Vec<i8> = input.iter().copied().cycle().take(model.input_len()).collect();
+    let mut arena = vec![0x55; model.arena_size()];
+    let mut logits = vec![0; model.classes()];
+    model.run(&input, &mut arena, &mut logits).ok()?;
+    let mut expected = vec![0; model.classes()];
+    arena.fill(-1);
+    model.run_with::<Reference>(&input, &mut arena, &mut expected, |_, _| {}).ok()?;
+    assert_eq!(logits, expected);
+    Some(logits)
+}
+
+#[test]
+fn the_blob_itself_is_accepted_and_runs() {
+    let bytes = blob();
+    let model = Model::new(&bytes).unwrap();
+    assert_eq!((model.arena_size(), model.input_len(), model.classes(), model.layer_count()), (80, 32, 4, 5));
+    assert_eq!(f32::from_bits(model.input_scale_bits()), 0.5);
+    assert_eq!(f32::from_bits(model.output_scale_bits()), 0.25);
+    assert!(run(&bytes, &[1, -7, 100]).is_some());
+    let mut small = [0; 79];
+    let mut logits = [0; 4];
+    assert_eq!(model.run(&[0; 32], &mut small, &mut logits), Err(RunError::ArenaTooSmall { needed: 80 }));
+    let mut arena = [0; 80];
+    assert_eq!(model.run(&[0; 31], &mut arena, &mut logits), Err(RunError::InputLength { needed: 32 }));
+    assert_eq!(model.run(&[0; 32], &mut arena, &mut logits[..3]), Err(RunError::OutputLength { needed: 4 }));
+}
+
+#[test]
+fn each_damage_has_its_error() {
+    let bad = |layer, field| ModelError::BadLayer { layer, field };
+    let cases: Vec<(&str, Vec<u8>, ModelError)> = vec![
+        ("empty", vec![], ModelError::TooShort),
+        (
+            "header only",
+            blob()[..HEADER_BYTES].to_vec(),
+            ModelError::LengthMismatch { stated: blob().len() as u32 },
+        ),
+        ("magic", edited(0, b'X'), ModelError::BadMagic),
+        ("version", edited(4, 2), ModelError::UnsupportedVersion(2)),
+        ("no layers", edited(6, 0), ModelError::BadHeader("layer_count")),
+        ("more layers than bytes", edited(6, 200), ModelError::BadHeader("layer_count")),
+        (
+            "truncated",
+            blob()[..blob().len() - 1].to_vec(),
+            ModelError::LengthMismatch { stated: blob().len() as u32 },
+        ),
+        ("trailing", [blob(), vec![0]].concat(), ModelError::LengthMismatch { stated: blob().len() as u32 }),
+        ("reserved", edited(27, 1), ModelError::BadHeader("reserved")),
+        ("input shape", edited(20, 0), ModelError::BadHeader("input shape")),
+        ("small arena", edited(12, 79), ModelError::ArenaOverrun { tensor: 3 }),
+        ("unknown kind", edited(record(0, 0), 9 | 4 << 4), bad(0, "kind")),
+        ("3 bits", edited(record(0, 0), 1 | 3 << 4), bad(0, "bits")),
+        ("9 bits", edited(record(0, 0), 1 | 9 << 4), bad(0, "bits")),
+        ("bits of an add", edited(record(1, 0), 2 | 4 << 4), bad(1, "bits")),
+        ("kernel height 0", edited(record(0, 1), 0x30), bad(0, "kernel")),
+        ("kernel of an add", edited(record(1, 1), 0x11), bad(1, "kernel")),
+        ("padding beyond the kernel", edited(record(0, 2), 0x13), bad(0, "padding")),
+        ("stride 0", edited(record(0, 3), 0), bad(0, "stride")),
+        ("stride past the image", edited(record(0, 3), 2), bad(0, "output shape")),
+        (
+            "min over max",
+            edited(record(0, 6), 0x80 - 1).tap(|b| b[record(0, 5)] = 127).tap(|b| b[record(0, 6)] = 126),
+            bad(0, "min"),
+        ),
+        ("shift 0", edited(record(0, 7), 0), bad(0, "shift")),
+        ("shift 48", edited(record(0, 7), 48), bad(0, "shift")),
+        ("shift of an add", edited(record(1, 7), 62), bad(1, "shift")),
+        ("source before the input", edited(record(0, 8), 1), bad(0, "source")),
+        ("second source without need", edited(record(0, 9), 1), bad(0, "source_b")),
+        ("second source before the input", edited(record(1, 9), 2), bad(1, "source_b")),
+        ("channels of a depthwise", edited(record(0, 14), 3), bad(0, "channels")),
+        ("shape of an add", edited(record(1, 10), 3), bad(1, "output shape")),
+        ("shape of a pool", edited(record(3, 10), 2), bad(3, "output shape")),
+        ("classifier in the middle", edited(record(3, 0), 4 | 8 << 4), bad(3, "classifier")),
+        ("no classifier at the end", edited(record(4, 0), 3), bad(4, "output shape")),
+        ("classifier with a place", edited(record(4, 16), 1), bad(4, "classifier")),
+        ("more weights than data", edited(record(4, 14), 5), ModelError::DataOverrun { layer: 4 }),
+        ("fewer weights than data", edited(record(4, 14), 3), ModelError::TrailingData),
+        ("overlap", edited(record(0, 16), 31), ModelError::ArenaOverlap { layer: 0, tensor: 0 }),
+        (
+            "dead tensor",
+            edited(record(2, 8), 1).tap(|b| b[record(2, 16)] = 64).tap(|b| b[12] = 112),
+            ModelError::DeadTensor { tensor: 2 },
+        ),
+    ];
+    for (name, bytes, expected) in cases {
+        assert_eq!(Model::new(&bytes).err(), Some(expected), "{name}");
+    }
+    let mut flipped = blob();
+    flipped[60] ^= 1;
+    assert_eq!(Model::new(&flipped).err(), Some(ModelError::ChecksumMismatch));
+    let bias = HEADER_BYTES + 5 * RECORD_BYTES;
+    assert_eq!(Model::new(&edited(bias + 3, 0x7f)).err(), Some(bad(0, "bias")));
+}
+
+/// An edit in the middle of an expression; the checksum is made right again.
+trait Tap {
+    fn tap(self, edit: impl FnOnce(&mut Vec<u8>)) -> Self;
+}
+
+impl Tap for Vec<u8> {
+    fn tap(mut self, edit: impl FnOnce(&mut Vec<u8>)) -> Self {
+        edit(&mut self);
+        seal(&mut self, false);
+        self
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn a_sealed_mutant_never_panics(
+        edits in proptest::collection::vec((0usize..220, any::<u8>()), 1..4),
+        input in proptest::collection::vec(any::<i8>(), 32),
+    ) {
+        let mut bytes = blob();
+        let end = bytes.len() - 4;
+        for (at, value) in edits {
+            bytes[at % end] = value;
+        }
+        seal(&mut bytes, false);
+        run(&bytes, &input);
+    }
+
+    #[test]
+    fn random_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), fix in any::<bool>()) {
+        if fix && bytes.len() > HEADER_BYTES + 4 {
+            bytes[..6].copy_from_slice(b"BOMP\x01\x00");
+            let length = (bytes.len() as u32).to_le_bytes();
+            bytes[8..12].copy_from_slice(&length);
+            seal(&mut bytes, false);
+        }
+        run(&bytes, &[1]);
+    }
+}
+
+#[test]
+fn every_single_bit_flip_is_refused() {
+    let bytes = blob();
+    for bit in 0..bytes.len() * 8 {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(Model::new(&damaged).is_err(), "bit {bit}");
+    }
+}

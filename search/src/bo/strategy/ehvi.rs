@@ -1,0 +1,126 @@
+//! `ehvi`, the default: expected hypervolume improvement in closed form under a Gaussian process.
+//!
+//! Candidates are random points and mutations of the front's members; from the best of them a local search follows the
+//! acquisition function uphill.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::{Proposal, Situation, Strategy};
+use crate::bo::candidates::{Candidate, Pool};
+use crate::bo::problem::Point;
+use crate::bo::surrogate::Surrogate;
+
+/// Candidates drawn at random, and mutated from the front's members, for each proposal.
+const RANDOM: usize = 512;
+const MUTATED: usize = 1024;
+/// Candidates from which the local search sets out.
+const STARTS: usize = 4;
+/// Points whose neighbours the local search looks at.
+const EXPANSIONS: usize = 24;
+/// Best trials to mutate while none is on the front.
+const PARENTS: usize = 5;
+
+/// Bayesian optimisation by expected hypervolume improvement.
+#[derive(Clone, Copy, Debug)]
+pub struct Ehvi {
+    /// Random trials, pending ones included, before the surrogate is asked.
+    pub initial: usize,
+}
+
+impl Default for Ehvi {
+    fn default() -> Self {
+        Self { initial: 4 }
+    }
+}
+
+impl Strategy for Ehvi {
+    fn name(&self) -> &'static str {
+        "ehvi"
+    }
+
+    fn propose(&self, situation: &Situation<'_>, count: usize, rng: &mut ChaCha8Rng) -> Proposal {
+        let mut pool = Pool::new(situation.problem, situation.history, situation.pending);
+        let begun = situation.history.observations().len() + situation.pending.len();
+        let uninformed = self.initial.saturating_sub(begun).min(count);
+        let mut points = random(&mut pool, uninformed, rng);
+        if points.len() == uninformed && uninformed < count {
+            match Surrogate::fit(situation, rng) {
+                None => points.extend(random(&mut pool, count - uninformed, rng)),
+                Some(mut surrogate) => {
+                    surrogate.add_pending(&points, rng);
+                    while points.len() < count {
+                        let Some(best) = search(situation, &surrogate, &mut pool, rng) else { break };
+                        pool.exclude(&best.point);
+                        if points.len() + 1 < count {
+                            surrogate.add_pending(std::slice::from_ref(&best), rng);
+                        }
+                        points.push(best);
+                    }
+                }
+            }
+        }
+        Proposal { exhausted: points.len() < count, points: points.into_iter().map(|c| c.point).collect() }
+    }
+}
+
+fn random(pool: &mut Pool<'_>, count: usize, rng: &mut ChaCha8Rng) -> Vec<Candidate> {
+    let found = pool.sample(count, rng);
+    found.iter().for_each(|candidate| pool.exclude(&candidate.point));
+    found
+}
+
+/// The best candidate found; `None` if there is none left.
+fn search(
+    situation: &Situation<'_>,
+    surrogate: &Surrogate<'_>,
+    pool: &mut Pool<'_>,
+    rng: &mut ChaCha8Rng,
+) -> Option<Candidate> {
+    let problem = situation.problem;
+    pool.begin_round();
+    let mut scored = score(surrogate, pool.sample(RANDOM, rng));
+    let parents = parents(situation);
+    let mutants: Vec<Point> =
+        parents.iter().cycle().take(MUTATED).map(|parent| problem.mutate(parent, rng)).collect();
+    scored.extend(score(surrogate, pool.admit(mutants)));
+    // Stable: of equals the first found wins, here and below.
+    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+    scored.truncate(STARTS);
+
+    let mut expansions = EXPANSIONS;
+    for place in &mut scored {
+        while expansions > 0 {
+            expansions -= 1;
+            // Neighbours that another climb has looked at were worse than where it went.
+            let neighbours = score(surrogate, pool.admit(problem.neighbours(&place.0.point)));
+            let Some(best) = neighbours.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }) else {
+                break;
+            };
+            if best.1 <= place.1 {
+                break;
+            }
+            *place = best;
+        }
+    }
+    scored.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(candidate, _)| candidate)
+}
+
+fn score(surrogate: &Surrogate<'_>, candidates: Vec<Candidate>) -> Vec<(Candidate, f64)> {
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    let scores = surrogate.score(&candidates);
+    candidates.into_iter().zip(scores).collect()
+}
+
+/// The points of the front's members, or of the trials with the best values while there are none.
+fn parents<'a>(situation: &Situation<'a>) -> Vec<&'a Point> {
+    let front = situation.history.front(situation.reference);
+    let finished = situation.history.finished();
+    if !front.points().is_empty() {
+        return finished.filter(|(_, o)| front.points().contains(o)).map(|(point, _)| point).collect();
+    }
+    let mut finished: Vec<_> = finished.collect();
+    finished.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
+    finished.into_iter().take(PARENTS).map(|(point, _)| point).collect()
+}

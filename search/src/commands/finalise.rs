@@ -1,0 +1,169 @@
+//! `bomp-search finalise`: trains networks of the front to the end and writes them as candidates.
+//!
+//! A finished network is whole or absent: its folder's `network.json` is written last. The accuracy printed is that of the
+//! packed network in the integer runtime, the same that `bomp-export validate` and `bomp-sim run` find.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, ensure};
+use bomp_export::candidate::{Candidate, Provenance};
+use bomp_export::{evaluate, lower, write};
+use bomp_runtime::Model;
+use bomp_search::study::{Store, StudyConfig, StudyLock, Trial};
+use bomp_search::train::{self, DeviceImages, TrainError};
+use serde::Serialize;
+
+use super::data::StudyData;
+use super::progress::{Bars, Interrupt};
+use super::{Outcome, front, options};
+
+/// A finished network, as `--json` lists it. Counts are test images.
+#[derive(Debug, Serialize)]
+struct Finished {
+    trial: u64,
+    candidate: PathBuf,
+    size_bytes: usize,
+    ram_bytes: usize,
+    macs: u64,
+    test_images: usize,
+    float_correct: usize,
+    integer_correct: usize,
+    trained_images: u64,
+}
+
+/// Finishes the networks asked for.
+pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
+    let device = train::device::parse(&options.machine.device)?;
+    let store = Store::open(&options.study)?;
+    let _lock = StudyLock::take(&options.study)?;
+    let config = store.config().clone();
+    let chosen = choose(&store.trials()?, options)?;
+    let out = options.out.clone().unwrap_or_else(|| options.study.join("final"));
+    let loaded = StudyData::of_study(&config, options.data.as_deref())?;
+    let training = DeviceImages::upload(&loaded.training, device)?;
+    let test = DeviceImages::upload(&loaded.dataset.test, device)?;
+    let interrupt = Interrupt::install()?;
+    let mut bars = Bars::new("networks", 0, chosen.len() as u64);
+    let mut finished = Vec::new();
+    for trial in &chosen {
+        let folder = out.join(format!("trial-{:04}", trial.number)).join("candidate");
+        let candidate = match done_before(&folder, &config, trial) {
+            Some(candidate) => candidate,
+            None => {
+                let network = config.space.network(&trial.genotype);
+                let result = train::finish(
+                    &network,
+                    &training,
+                    &test,
+                    &config.final_training,
+                    train::Run { seed: config.seed, trial: trial.number, threads: options.machine.threads() },
+                    provenance(&config, &options.study, trial, &loaded),
+                    &mut |progress| {
+                        bars.training(&progress);
+                        interrupt.signal()
+                    },
+                );
+                let finished = match result {
+                    Ok(finished) => finished,
+                    Err(TrainError::Stopped { .. }) => return Ok(Outcome::Interrupted),
+                    Err(error) => return Err(anyhow!("trial {}: {error}", trial.number)),
+                };
+                confirm(&finished.candidate, trial, &loaded, options.machine.threads())?;
+                finished.candidate.save(&folder)?;
+                finished.candidate
+            }
+        };
+        let provenance = &candidate.provenance;
+        bars.line(&format!(
+            "trial {}: {:.2} % of {} test images ({} correct; float {}), {} bytes -> {}",
+            trial.number,
+            100.0 * provenance.integer_correct as f64 / provenance.test_images.max(1) as f64,
+            provenance.test_images,
+            provenance.integer_correct,
+            provenance.float_correct,
+            trial.usage.bytes,
+            folder.display()
+        ));
+        bars.step();
+        finished.push(Finished {
+            trial: trial.number,
+            candidate: folder,
+            size_bytes: trial.usage.bytes,
+            ram_bytes: trial.usage.ram,
+            macs: trial.usage.macs,
+            test_images: provenance.test_images,
+            float_correct: provenance.float_correct,
+            integer_correct: provenance.integer_correct,
+            trained_images: provenance.trained_images,
+        });
+    }
+    drop(bars);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&finished)?);
+    }
+    Ok(Outcome::Done)
+}
+
+fn choose(trials: &[Trial], options: &options::Finalise) -> Result<Vec<Trial>> {
+    let study = options.study.display();
+    if !options.trial.is_empty() {
+        let named = |&number: &u64| {
+            let trial = trials.iter().find(|trial| trial.number == number);
+            trial
+                .filter(|trial| trial.measured().is_some())
+                .cloned()
+                .ok_or_else(|| anyhow!("{study}: trial {number} does not exist or has not finished"))
+        };
+        return options.trial.iter().map(named).collect();
+    }
+    let mut front = front::of(trials);
+    ensure!(
+        !front.is_empty(),
+        "{study}: no trial has finished yet; `bomp-search resume --study {study}` goes on"
+    );
+    // The front rises in accuracy with size, so the last one is the best.
+    if options.best {
+        front = front.split_off(front.len() - 1);
+    }
+    Ok(front)
+}
+
+/// The network that an earlier call finished for the same trial of the same study.
+fn done_before(folder: &Path, config: &StudyConfig, trial: &Trial) -> Option<Candidate> {
+    let candidate = Candidate::load(folder).ok()?;
+    let same =
+        candidate.provenance.config_sha256 == config.sha256() && candidate.provenance.trial == trial.number;
+    same.then_some(candidate)
+}
+
+/// Where a finished network comes from; its figures are added when they are measured.
+fn provenance(config: &StudyConfig, study: &Path, trial: &Trial, loaded: &StudyData) -> Provenance {
+    Provenance {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        study: study.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        trial: trial.number,
+        seed: config.seed,
+        config_sha256: config.sha256(),
+        data_sha256: loaded.dataset.sha256.clone(),
+        dataset: loaded.dataset.name.clone(),
+        class_names: loaded.dataset.class_names.clone(),
+        ..Provenance::default()
+    }
+}
+
+/// Packs a finished network and runs the test images through the device's own arithmetic: size and accuracy must be what
+/// was promised, or nothing is written.
+fn confirm(candidate: &Candidate, trial: &Trial, loaded: &StudyData, threads: usize) -> Result<()> {
+    let (number, test) = (trial.number, &loaded.dataset.test);
+    let blob = write::blob(&lower::lower(candidate)?)?;
+    ensure!(blob.len() == trial.usage.bytes, "trial {number}: the packed size is not the predicted one");
+    let model = Model::new(&blob).map_err(|error| anyhow!("trial {number}: {error}"))?;
+    let logits = evaluate::logits(&model, test, threads, &|_| ())?;
+    let correct = evaluate::correct(&evaluate::predictions(&logits, model.classes()), &test.labels);
+    let measured = candidate.provenance.integer_correct;
+    ensure!(
+        correct == measured,
+        "trial {number}: the runtime classifies {correct} test images correctly, training measured {measured}"
+    );
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! The command line of `bomp-search`: one file for each command. Only this folder prints.
+//!
+//! Exit codes: 0 done; 2 an error, told in one line; 130 stopped by Ctrl-C, everything finished is kept.
+
+mod data;
+mod finalise;
+mod front;
+mod options;
+mod progress;
+mod run;
+mod status;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Find MobileNetV2-style networks and a 4-8 bit width for every layer, jointly, under a size budget
+#[derive(Parser)]
+#[command(name = "bomp-search", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(Box<options::Run>),
+    Resume(options::Resume),
+    Status(StudyOptions),
+    Pareto(StudyOptions),
+    Finalise(options::Finalise),
+}
+
+/// A study, and how to print.
+#[derive(clap::Args)]
+pub(crate) struct StudyOptions {
+    /// Folder of the study
+    #[arg(long, value_name = "DIR")]
+    pub(crate) study: PathBuf,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a command ended that did not fail.
+pub(crate) enum Outcome {
+    /// It did what it was asked to do.
+    Done,
+    /// The user stopped it.
+    Interrupted,
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(options) => run::start(&options),
+        Command::Resume(options) => run::resume(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Pareto(options) => front::run(&options),
+        Command::Finalise(options) => finalise::run(&options),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

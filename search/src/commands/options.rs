@@ -1,0 +1,159 @@
+//! What the commands can be told. Every number of a study can be set; the defaults suit two CPU cores.
+
+use std::path::PathBuf;
+
+use bomp_export::data::{Format, ValidationSize};
+use bomp_search::quantity;
+use bomp_search::study::StrategyKind;
+
+/// Start a new study: search, train and measure networks under hard limits
+///
+/// A study is a folder. Every finished trial is on disk before the next one starts; after Ctrl-C or a crash
+/// `bomp-search resume` goes on with nothing lost.
+#[derive(clap::Args)]
+pub(crate) struct Run {
+    /// Folder of the new study
+    #[arg(long, value_name = "DIR")]
+    pub(crate) study: PathBuf,
+    /// Search space: paper, paper-cifar100, extended, or a TOML file
+    #[arg(long, value_name = "SPACE", default_value = "extended")]
+    pub(crate) space: String,
+    /// Trials, the seed network included
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) trials: u64,
+    /// Seed of every random stream
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How networks are proposed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) strategy: StrategyKind,
+    /// Largest packed model, e.g. 10kB (1 kB = 1000 bytes)
+    #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
+    pub(crate) max_size: Option<u64>,
+    /// Largest activation arena, e.g. 16kB
+    #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
+    pub(crate) max_ram: Option<u64>,
+    /// Most multiply-accumulates for one image, e.g. 2M
+    #[arg(long, value_name = "COUNT", value_parser = quantity::count)]
+    pub(crate) max_macs: Option<u64>,
+    /// Validation accuracy in percent above which a network is worth anything: the front is searched from there up
+    #[arg(long, value_name = "PERCENT", default_value_t = 80.0, value_parser = percent)]
+    pub(crate) reference_accuracy: f64,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) training: Training,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+/// Images.
+#[derive(clap::Args)]
+pub(crate) struct Data {
+    /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(crate) format: Format,
+    /// Training images held out to score trials: a fraction such as 0.1, or a number of images
+    #[arg(long, value_name = "PART", default_value_t)]
+    pub(crate) validation: ValidationSize,
+}
+
+/// Training in the loop and after it. An epoch is one pass over the training images; it need not be whole.
+#[derive(clap::Args)]
+pub(crate) struct Training {
+    /// Epochs of float training of each trial
+    #[arg(long, value_name = "EPOCHS", value_parser = epochs)]
+    pub(crate) epochs: Option<f64>,
+    /// Epochs of quantisation-aware fine-tuning of each trial
+    #[arg(long, value_name = "EPOCHS", value_parser = epochs)]
+    pub(crate) qaft_epochs: Option<f64>,
+    /// Epochs of float training of a finished network
+    #[arg(long, value_name = "EPOCHS", value_parser = epochs)]
+    pub(crate) final_epochs: Option<f64>,
+    /// Epochs of quantisation-aware fine-tuning of a finished network
+    #[arg(long, value_name = "EPOCHS", value_parser = epochs)]
+    pub(crate) final_qaft_epochs: Option<f64>,
+    /// Images for one step of the optimiser
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub(crate) batch: Option<u32>,
+    /// Black pixels added on each side before a random crop back to size
+    #[arg(long, value_name = "PIXELS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
+    pub(crate) crop_padding: u16,
+    /// Mirror half of the training images left to right
+    #[arg(long)]
+    pub(crate) flip: bool,
+}
+
+/// The machine that trains.
+#[derive(clap::Args)]
+pub(crate) struct Machine {
+    /// Device: cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: String,
+    /// Threads for training and evaluation [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+impl Machine {
+    /// The number of threads.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, Into::into), usize::from)
+    }
+}
+
+/// Go on with a study: the interrupted trial is done again, then new ones follow
+#[derive(clap::Args)]
+pub(crate) struct Resume {
+    /// Folder of the study
+    #[arg(long, value_name = "DIR")]
+    pub(crate) study: PathBuf,
+    /// Trials in all [default: what the study was started with]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) trials: Option<u64>,
+    /// Where the data are now, if they have moved
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+/// Train the networks of the Pareto front to the end and write them for `bomp-export pack`
+///
+/// The test images are touched here and nowhere else. A network that is finished already is not trained again.
+#[derive(clap::Args)]
+pub(crate) struct Finalise {
+    /// Folder of the study
+    #[arg(long, value_name = "DIR")]
+    pub(crate) study: PathBuf,
+    /// Only these trials instead of the whole front
+    #[arg(long, value_name = "NUMBER", conflicts_with = "best")]
+    pub(crate) trial: Vec<u64>,
+    /// Only the trial with the best validation accuracy
+    #[arg(long)]
+    pub(crate) best: bool,
+    /// Folder for the finished networks [default: `final` in the study's folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where the data are now, if they have moved
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse::<f64>().ok().filter(|percent| (0.0..100.0).contains(percent));
+    percent.ok_or_else(|| format!("`{text}` is not a percentage from 0 up to but not including 100"))
+}
+
+fn epochs(text: &str) -> Result<f64, String> {
+    let epochs = text.parse::<f64>().ok().filter(|epochs| (0.001..=100_000.0).contains(epochs));
+    epochs.ok_or_else(|| format!("`{text}` is not a number of epochs: write for example 20 or 0.5"))
+}

@@ -1,0 +1,176 @@
+//! `bomp-search run` and `resume`: the study's loop with training behind it.
+
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use bomp_export::data;
+use bomp_search::session::{self, Ending, Evaluation, Evaluator};
+use bomp_search::space::genotype::Genotype;
+use bomp_search::space::{Limits, Space, SpaceProblem, Usage};
+use bomp_search::study::{DataConfig, Measured, Store, StudyConfig, StudyLock, Trial};
+use bomp_search::train::{self, DeviceImages, TrainConfig, TrainError};
+
+use super::data::StudyData;
+use super::progress::{Bars, Interrupt};
+use super::{Outcome, options, table};
+
+/// Starts a study. Everything that can be wrong is found before the study's folder is made.
+pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
+    let device = train::device::parse(&options.machine.device)?;
+    let space = Space::open(&options.space)?;
+    let path = options.data.data.clone().unwrap_or_else(data::default_folder);
+    let loaded = StudyData::load(&path, options.data.format, options.data.validation, options.seed)?;
+    let dataset = &loaded.dataset;
+    let definition = space.definition();
+    let built_in = Space::is_built_in(&options.space);
+    let space = if built_in {
+        // A built-in space fits any images.
+        space.with_input(dataset.shape, dataset.class_names.len())?
+    } else {
+        dataset.expect(definition.input, definition.classes)?;
+        space
+    };
+    let limit = |amount: Option<u64>| amount.and_then(|amount| usize::try_from(amount).ok());
+    let limits = Limits {
+        max_size: limit(options.max_size),
+        max_ram: limit(options.max_ram),
+        max_macs: options.max_macs,
+    };
+    SpaceProblem::new(space.clone(), limits)?;
+    let (training, final_training) = training(&options.training)?;
+    let config = StudyConfig {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: options.seed,
+        trials: options.trials,
+        strategy: options.strategy,
+        reference_accuracy: options.reference_accuracy / 100.0,
+        space,
+        limits,
+        data: DataConfig::new(
+            std::path::absolute(&path)?,
+            options.data.format,
+            options.data.validation,
+            dataset,
+        ),
+        training,
+        final_training,
+    };
+    let mut store = Store::create(&options.study, &config)?;
+    let _lock = StudyLock::take(&options.study)?;
+    search(&mut store, &options.study, options.trials, &loaded, device, options.machine.threads())
+}
+
+/// Goes on with a study.
+pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
+    let device = train::device::parse(&options.machine.device)?;
+    let mut store = Store::open(&options.study)?;
+    let _lock = StudyLock::take(&options.study)?;
+    let trials = options.trials.unwrap_or(store.config().trials);
+    let loaded = StudyData::of_study(store.config(), options.data.as_deref())?;
+    search(&mut store, &options.study, trials, &loaded, device, options.machine.threads())
+}
+
+/// The training of a study, of trials and of finished networks: the defaults with what the user set.
+fn training(options: &options::Training) -> Result<(TrainConfig, TrainConfig)> {
+    let configured = |mut config: TrainConfig, epochs: Option<f64>, qaft_epochs: Option<f64>| {
+        config.float.epochs = epochs.unwrap_or(config.float.epochs);
+        config.qaft.epochs = qaft_epochs.unwrap_or(config.qaft.epochs);
+        for schedule in [&mut config.float, &mut config.qaft] {
+            schedule.batch = options.batch.map_or(schedule.batch, |batch| batch as usize);
+        }
+        config.augmentation.crop_padding = usize::from(options.crop_padding);
+        config.augmentation.flip = options.flip;
+        config.check().map(|()| config)
+    };
+    let trial = configured(TrainConfig::trial(), options.epochs, options.qaft_epochs)?;
+    Ok((trial, configured(TrainConfig::finished(), options.final_epochs, options.final_qaft_epochs)?))
+}
+
+fn search(
+    store: &mut Store,
+    folder: &Path,
+    trials: u64,
+    loaded: &StudyData,
+    device: tch::Device,
+    threads: usize,
+) -> Result<Outcome> {
+    let done = store.trials()?.iter().filter(|trial| !trial.is_running()).count() as u64;
+    ensure!(
+        trials >= done,
+        "{}: the study has {done} trials already, more than the {trials} asked for",
+        folder.display()
+    );
+    eprintln!("{}", table::HEADING);
+    let mut trainer = Trainer {
+        config: store.config().clone(),
+        training: DeviceImages::upload(&loaded.training, device)?,
+        validation: DeviceImages::upload(&loaded.validation, device)?,
+        threads,
+        bars: Bars::new("trials", done, trials),
+        interrupt: Interrupt::install()?,
+    };
+    let ending = session::run(store, trials, &mut trainer)?;
+    drop(trainer);
+    let finished = store.trials()?.iter().filter(|trial| trial.measured().is_some()).count();
+    let show = folder.display();
+    match ending {
+        Ending::Interrupted => {
+            eprintln!(
+                "stopped after {finished} finished trials; `bomp-search resume --study {show}` goes on"
+            );
+            return Ok(Outcome::Interrupted);
+        }
+        Ending::Exhausted => eprintln!("every network within the limits has been tried"),
+        Ending::Complete => {}
+    }
+    if finished == 0 {
+        bail!("{show}: no trial succeeded; `bomp-search status --study {show}` lists the reasons");
+    }
+    eprintln!(
+        "{finished} finished trials; `bomp-search pareto --study {show}` shows the best, `finalise` finishes them"
+    );
+    Ok(Outcome::Done)
+}
+
+/// Evaluates trials with libtorch.
+struct Trainer {
+    config: StudyConfig,
+    training: DeviceImages,
+    validation: DeviceImages,
+    threads: usize,
+    bars: Bars,
+    interrupt: Interrupt,
+}
+
+impl Evaluator for Trainer {
+    fn evaluate(&mut self, number: u64, genotype: &Genotype, _: Usage) -> Evaluation {
+        let network = self.config.space.network(genotype);
+        let (bars, interrupt) = (&mut self.bars, &self.interrupt);
+        let result = train::evaluate_trial(
+            &network,
+            &self.training,
+            &self.validation,
+            &self.config.training,
+            train::Run { seed: self.config.seed, trial: number, threads: self.threads },
+            &mut |progress| {
+                bars.training(&progress);
+                interrupt.signal()
+            },
+        );
+        match result {
+            Ok(result) => Evaluation::Finished(Measured {
+                correct: result.validation_correct as u64,
+                float_correct: result.float_validation_correct as u64,
+                images: result.validation_images as u64,
+                trained_images: result.trained_images,
+                seconds: result.seconds,
+            }),
+            Err(TrainError::Stopped { .. }) => Evaluation::Interrupted,
+            Err(error) => Evaluation::Failed(error.to_string()),
+        }
+    }
+
+    fn ended(&mut self, trial: &Trial) {
+        self.bars.ended(trial);
+    }
+}

@@ -1,0 +1,25 @@
+//! How trials look in the terminal: one line each, the same in every command.
+
+use bomp_search::study::{Trial, TrialState};
+
+/// The heading over [`line`]s.
+pub(crate) const HEADING: &str = "trial   accuracy    float   size [B]    RAM [B]   MACs [M]   seconds";
+
+/// A trial in one line; accuracies are of the validation images, in percent.
+pub(crate) fn line(trial: &Trial) -> String {
+    let usage =
+        format!("{:>10} {:>10} {:>10.3}", trial.usage.bytes, trial.usage.ram, trial.usage.macs as f64 / 1e6);
+    let number = trial.number;
+    match &trial.state {
+        TrialState::Running => format!("{number:>5}    running        - {usage}         -"),
+        TrialState::Failed { reason } => {
+            format!("{number:>5}     failed        - {usage}         -  {reason}")
+        }
+        TrialState::Finished(measured) => format!(
+            "{number:>5}    {:>6.2}%  {:>6.2}% {usage}  {:>8.1}",
+            100.0 * measured.accuracy(),
+            100.0 * measured.float_correct as f64 / measured.images.max(1) as f64,
+            measured.seconds
+        ),
+    }
+}

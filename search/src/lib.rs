@@ -1,0 +1,15 @@
+//! Joint search of network architecture and bit widths by Bayesian optimisation, with QAFT in the loop.
+//!
+//! Data flow: [`space`] (what can be) -> [`bo`] (what to try next) -> `train` (how good it is) -> `study` (what was found);
+//! `session` is the loop. Without the feature `torch` only what needs no libtorch is built.
+
+pub mod bo;
+pub mod quantity;
+#[cfg(feature = "torch")]
+pub mod session;
+pub mod space;
+pub mod stream;
+#[cfg(feature = "torch")]
+pub mod study;
+#[cfg(feature = "torch")]
+pub mod train;

@@ -1,0 +1,7 @@
+//! `bomp-search`: the search's command line.
+
+mod commands;
+
+fn main() -> std::process::ExitCode {
+    commands::main()
+}

@@ -1,0 +1,113 @@
+//! A space within limits as the optimiser sees it: the cost of a point is log10 of the bytes of its blob, exact.
+
+use bomp_export::cost::macs;
+use bomp_export::ir::Network;
+use bomp_export::layout::blob_bytes;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use crate::bo::problem::{Dimension, Point, Problem};
+
+use super::Space;
+use super::error::LimitsError;
+use super::limits::Limits;
+use super::repair::Repair;
+
+/// The networks of a space that are within limits.
+#[derive(Clone, Debug)]
+pub struct SpaceProblem {
+    space: Space,
+    limits: Limits,
+    dimensions: Vec<Dimension>,
+    /// A network within the limits, small: where repair ends if all else fails.
+    fallback: Point,
+    fallback_bytes: usize,
+}
+
+impl SpaceProblem {
+    /// The networks of `space` within `limits`.
+    ///
+    /// # Errors
+    /// With the smallest values that can be reached, if no network is within the limits.
+    pub fn new(space: Space, limits: Limits) -> Result<Self, LimitsError> {
+        let genotype = space.within(&limits)?;
+        let fallback = space.point(&genotype).expect("the search for it stays within the space");
+        let fallback_bytes = blob_bytes(&space.network(&genotype));
+        let dimensions = space
+            .genes()
+            .iter()
+            .map(|gene| Dimension::ordinal(&*gene.name, gene.coordinates.iter().copied()));
+        Ok(Self { dimensions: dimensions.collect(), fallback, fallback_bytes, limits, space })
+    }
+
+    /// The space.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The network of a point.
+    ///
+    /// # Panics
+    /// If the point is not of this space.
+    #[must_use]
+    pub fn network(&self, point: &[u16]) -> Network {
+        self.space.network(&self.space.genotype(point))
+    }
+
+    /// The seed network, if necessary reduced to the limits: always to the same network.
+    #[must_use]
+    pub fn seed(&self) -> Point {
+        let seed = self.space.point(&self.space.seed()).expect("the seed is of the space");
+        self.repair().steepest(seed)
+    }
+
+    fn repair(&self) -> Repair<'_> {
+        Repair { space: &self.space, limits: self.limits, fallback: &self.fallback }
+    }
+}
+
+impl Problem for SpaceProblem {
+    fn dimensions(&self) -> &[Dimension] {
+        &self.dimensions
+    }
+
+    fn canonicalise(&self, point: &mut [u16]) {
+        self.space.canonicalise(point);
+    }
+
+    fn costs(&self, points: &[Point]) -> Vec<Option<f64>> {
+        let cost = |point: &Point| {
+            let network = self.network(point);
+            self.limits.admit(&network).then(|| (blob_bytes(&network) as f64).log10())
+        };
+        points.iter().map(cost).collect()
+    }
+
+    /// log10 of the MACs.
+    fn features(&self, points: &[Point]) -> Vec<Vec<f64>> {
+        points.iter().map(|point| vec![(macs(&self.network(point)) as f64).log10()]).collect()
+    }
+
+    /// Each gene uniform, then reduced where necessary: half of the points to the limits, half to a size drawn
+    /// log-uniformly below that, because the front to be found spans all sizes and uniform genes give large networks.
+    fn sample(&self, rng: &mut ChaCha8Rng) -> Point {
+        let mut point: Point =
+            self.dimensions.iter().map(|d| rng.random_range(0..d.levels()) as u16).collect();
+        self.canonicalise(&mut point);
+        let mut repair = self.repair();
+        if rng.random_bool(0.5) {
+            let bytes = blob_bytes(&self.network(&point)).min(self.limits.max_size.unwrap_or(usize::MAX));
+            let (least, most) = ((self.fallback_bytes as f64).ln(), (bytes as f64).ln());
+            let drawn = (least + (most - least).max(0.0) * rng.random::<f64>()).exp();
+            repair.limits.max_size = Some(drawn.ceil() as usize);
+        }
+        repair.random(point, rng)
+    }
+}

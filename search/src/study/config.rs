@@ -1,0 +1,96 @@
+//! What a study was asked to do: everything that its results depend on, kept in the study itself.
+
+use std::path::PathBuf;
+
+use bomp_export::data::{Dataset, Format, ValidationSize};
+use serde::{Deserialize, Serialize};
+
+use crate::bo::strategy::{Ehvi, Random, Strategy};
+use crate::space::{Limits, Space};
+use crate::train::TrainConfig;
+
+/// The strategies by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyKind {
+    /// Expected hypervolume improvement with the size known.
+    #[default]
+    Ehvi,
+    /// Random networks within the limits: the baseline.
+    Random,
+}
+
+impl StrategyKind {
+    /// The strategy.
+    #[must_use]
+    pub fn strategy(self) -> Box<dyn Strategy> {
+        match self {
+            Self::Ehvi => Box::new(Ehvi::default()),
+            Self::Random => Box::new(Random),
+        }
+    }
+}
+
+/// Where the data came from, and what they were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataConfig {
+    /// Folder or file.
+    pub path: PathBuf,
+    /// Its format, as `--format` spells it.
+    pub format: String,
+    /// The part of the training images held out for validation, as `--validation` spells it.
+    pub validation: String,
+    /// Name of the data set.
+    pub name: String,
+    /// SHA-256 over shape, labels and pixels.
+    pub sha256: String,
+}
+
+impl DataConfig {
+    /// Of data that were loaded from `path`.
+    #[must_use]
+    pub fn new(path: PathBuf, format: Format, validation: ValidationSize, dataset: &Dataset) -> Self {
+        Self {
+            path,
+            format: format.to_string(),
+            validation: validation.to_string(),
+            name: dataset.name.clone(),
+            sha256: dataset.sha256.clone(),
+        }
+    }
+}
+
+/// Configuration of a study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudyConfig {
+    /// Version of the tool that made the study.
+    pub tool_version: String,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// Trials asked for when the study was made; `resume --trials` may ask for more.
+    pub trials: u64,
+    /// How proposals are made.
+    pub strategy: StrategyKind,
+    /// Validation accuracy, 0..=1, from which the hypervolume is measured.
+    pub reference_accuracy: f64,
+    /// The whole search space.
+    pub space: Space,
+    /// Hard limits: nothing above them is trained.
+    pub limits: Limits,
+    /// The data.
+    pub data: DataConfig,
+    /// Training and QAFT of a trial.
+    pub training: TrainConfig,
+    /// Training and QAFT of a finished network.
+    pub final_training: TrainConfig,
+}
+
+impl StudyConfig {
+    /// SHA-256 over the configuration as JSON.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let json =
+            serde_json::to_vec(self).expect("a configuration has no maps with keys that are not strings");
+        bomp_export::files::sha256(&json)
+    }
+}

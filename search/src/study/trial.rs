@@ -1,0 +1,75 @@
+//! One trial: a genotype, what it takes of a device, and what was measured on it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::space::Usage;
+use crate::space::genotype::Genotype;
+
+/// What training and evaluation measured. Counts are images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Validation images classified correctly by the quantised network, with the device's integer arithmetic.
+    pub correct: u64,
+    /// Validation images classified correctly by the float network before quantisation.
+    pub float_correct: u64,
+    /// Validation images.
+    pub images: u64,
+    /// Images trained on, all epochs together: the unit of cost that does not depend on the machine.
+    pub trained_images: u64,
+    /// Wall-clock seconds of the trial on the machine that ran it.
+    pub seconds: f64,
+}
+
+impl Measured {
+    /// Validation accuracy of the quantised network, 0..=1.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.images.max(1) as f64
+    }
+}
+
+/// Where a trial stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum TrialState {
+    /// Claimed and not finished: in work, or interrupted.
+    Running,
+    /// Measured.
+    Finished(Measured),
+    /// Could not be measured, for this reason; never tried again.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One trial of a study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Number in the study, from 0.
+    pub number: u64,
+    /// What is tried.
+    pub genotype: Genotype,
+    /// What it takes of a device, known before it was trained.
+    pub usage: Usage,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: TrialState,
+}
+
+impl Trial {
+    /// Whether it is in work or was interrupted.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.state == TrialState::Running
+    }
+
+    /// What was measured, of a finished trial.
+    #[must_use]
+    pub fn measured(&self) -> Option<&Measured> {
+        match &self.state {
+            TrialState::Finished(measured) => Some(measured),
+            TrialState::Running | TrialState::Failed { .. } => None,
+        }
+    }
+}

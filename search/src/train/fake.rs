@@ -1,0 +1,100 @@
+//! Fake quantisation of activations: float tensors that hold nothing but what the device's int8 tensors can.
+//!
+//! Each tensor has a unit, chosen so that the quantisation costs little: 6 units are the largest element after a ReLU6,
+//! and one unit is one step of any other tensor. The units of a layer's input and output become a factor of its weights,
+//! saturation is libtorch's own `relu6_`, and what is left is rounding in place. (libtorch's kernels for fake quantisation
+//! are not vectorised: with them QAFT took half as long again as float training.)
+//!
+//! Rounding has the gradient of the identity (straight-through estimator; Bengio et al., "Estimating or propagating
+//! gradients through stochastic neurons", 2013); so has the saturation of tensors without ReLU6, whose calibrated range
+//! next to nothing exceeds. The bounds are those that [`bomp_export::lower`] gives the device.
+
+use bomp_export::candidate::Quantisation;
+use bomp_export::ir::{Activation, Network, Op};
+use bomp_export::lower;
+use tch::Tensor;
+
+use super::net::{forward, spatial_mean, weighted_sum};
+
+/// How a tensor is held and rounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct FakeTensor {
+    /// Real value of 1.
+    pub(super) unit: f64,
+    rounding: Rounding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rounding {
+    /// 0..=6 in this many steps.
+    Relu6 { steps: f64 },
+    /// Integers within these bounds.
+    Integers { min: f64, max: f64 },
+}
+
+impl FakeTensor {
+    /// The network's input: pixels 0..=255, which [`Quantisation::IMAGE`] reads as 0..=1.
+    pub(super) const PIXELS: Self =
+        Self { unit: Quantisation::IMAGE.scale, rounding: Rounding::Integers { min: 0.0, max: 255.0 } };
+
+    /// The output of a layer with operation `op`.
+    pub(super) fn of(op: &Op, quantisation: Quantisation) -> Self {
+        let activation = match op {
+            Op::Convolution { activation, .. } | Op::Depthwise { activation, .. } => *activation,
+            Op::Add | Op::AveragePool | Op::Classifier { .. } => Activation::Linear,
+        };
+        let bounds = lower::output(quantisation, activation);
+        let [min, max] =
+            [bounds.min, bounds.max].map(|bound| f64::from(bound) - f64::from(bounds.zero_point));
+        // ReLU6's bounds leave at least one step, unless the zero point is the largest element.
+        if activation == Activation::Relu6 && max >= 1.0 {
+            Self { unit: quantisation.scale * max / 6.0, rounding: Rounding::Relu6 { steps: max } }
+        } else {
+            Self { unit: quantisation.scale, rounding: Rounding::Integers { min, max } }
+        }
+    }
+
+    /// Saturates and rounds `output`, which is in units of this tensor, in place.
+    fn round(self, mut output: Tensor) -> Tensor {
+        // `data` shares the memory, but not the history: the gradient does not see what happens to it.
+        match self.rounding {
+            Rounding::Relu6 { steps } => {
+                let output = output.relu6_();
+                let _ = output.data().g_mul_scalar_(steps / 6.0).round_().g_mul_scalar_(6.0 / steps);
+                output
+            }
+            Rounding::Integers { min, max } => {
+                let _ = output.data().round_().clamp_(min, max);
+                output
+            }
+        }
+    }
+}
+
+/// Logits [N, CLASSES] of the network for `pixels` [N, C, H, W], 0..=255. `parameters` are the (weight, bias) of each
+/// layer, in units of its output for one unit of its input; `tensors` the input and the outputs of all layers but the
+/// classifier, whose unit is 1.
+pub(super) fn fake_logits(
+    network: &Network,
+    parameters: &[Option<(Tensor, Tensor)>],
+    tensors: &[FakeTensor],
+    pixels: Tensor,
+) -> Tensor {
+    forward(network, pixels, |index, inputs| {
+        let layer = &network.layers[index];
+        let output = tensors.get(index + 1);
+        let factor = |input: usize| {
+            tensors[layer.inputs[input]].unit / output.expect("only the classifier's output is missing").unit
+        };
+        let sum = match (&layer.op, &parameters[index]) {
+            (Op::Add, _) => inputs[0] * factor(0) + inputs[1] * factor(1),
+            (Op::AveragePool, _) => spatial_mean(inputs[0]) * factor(0),
+            (op, Some((weight, bias))) => weighted_sum(op, inputs[0], weight, Some(bias)),
+            (_, None) => unreachable!("every convolution and classifier has weights"),
+        };
+        match output {
+            Some(tensor) => tensor.round(sum),
+            None => sum,
+        }
+    })
+}

@@ -1,0 +1,36 @@
+//! Training with libtorch: from a network of the IR and images to a candidate that can be packed.
+//!
+//! Data flow: float training -> batch-norm folding -> calibration and post-training quantisation -> QAFT -> lowering
+//! (in the export crate) -> integer-exact evaluation. `trial` is the whole of it; `descent` the loop of both trainings.
+//!
+//! Random numbers come from [`crate::stream`] alone, never from libtorch's global generator, so trainings on several
+//! threads of one process do not disturb each other.
+
+mod calibrate;
+mod config;
+mod descent;
+pub mod device;
+mod error;
+mod exact;
+mod fake;
+mod float;
+mod fold;
+mod images;
+mod monitor;
+mod net;
+mod optimiser;
+mod order;
+mod parallel;
+mod parameters;
+mod qaft;
+mod quantise;
+mod schedule;
+mod trial;
+
+pub use config::TrainConfig;
+pub use error::TrainError;
+pub use images::DeviceImages;
+pub use monitor::{Phase, Progress, Signal};
+pub use order::Augmentation;
+pub use schedule::Schedule;
+pub use trial::{Finished, Run, TrialResult, evaluate_trial, finish};

@@ -1,0 +1,69 @@
+//! One flat vector holds every trainable parameter of a network.
+//!
+//! The optimiser then is a handful of operations on one tensor, whatever the number of layers, and the gradients of two
+//! shards add up with one addition. [`Layout::split`] gives the pieces as views through which gradients flow back.
+
+use tch::{Device, Kind, Tensor};
+
+/// Shapes of the pieces of a flat vector, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layout {
+    shapes: Vec<Vec<i64>>,
+    sizes: Vec<i64>,
+}
+
+/// Values for a flat vector in the making, and how the optimiser treats each piece.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    layout: Layout,
+    values: Vec<f32>,
+    rates: Vec<f32>,
+    decays: Vec<f32>,
+}
+
+/// How the optimiser treats a piece.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Treatment {
+    /// Factor of the learning rate.
+    pub(super) rate: f32,
+    /// Whether weight decay applies.
+    pub(super) decay: bool,
+}
+
+/// The start of an optimisation: values, and for each value its learning-rate factor and whether it decays (1 or 0).
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) values: Tensor,
+    pub(super) rates: Tensor,
+    pub(super) decays: Tensor,
+}
+
+impl Layout {
+    /// The pieces of `flat`, which has the length of all of them together.
+    pub(super) fn split(&self, flat: &Tensor) -> Vec<Tensor> {
+        let pieces = flat.split_with_sizes(&self.sizes[..], 0);
+        pieces.into_iter().zip(&self.shapes).map(|(piece, shape)| piece.view(&shape[..])).collect()
+    }
+}
+
+impl Builder {
+    /// Appends a piece and returns its index.
+    pub(super) fn push(&mut self, shape: &[i64], values: &[f32], treatment: Treatment) -> usize {
+        let size: i64 = shape.iter().product();
+        assert_eq!(size, values.len() as i64, "a piece has as many values as its shape says");
+        self.layout.shapes.push(shape.to_vec());
+        self.layout.sizes.push(size);
+        self.values.extend_from_slice(values);
+        self.rates.resize(self.values.len(), treatment.rate);
+        self.decays.resize(self.values.len(), f32::from(u8::from(treatment.decay)));
+        self.layout.sizes.len() - 1
+    }
+
+    /// The layout, and the start on `device`.
+    pub(super) fn build(self, device: Device) -> (Layout, Start) {
+        let place = |values: &[f32]| Tensor::from_slice(values).to_device(device).to_kind(Kind::Float);
+        let start =
+            Start { values: place(&self.values), rates: place(&self.rates), decays: place(&self.decays) };
+        (self.layout, start)
+    }
+}

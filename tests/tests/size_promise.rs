@@ -1,0 +1,36 @@
+//! The size predicted from a genotype is the size of its packed file, for 1,000 random genotypes and policies of each space;
+//! the predicted arena is accepted and one byte less refused.
+
+use bomp_export::{lower, write};
+use bomp_runtime::{Model, RunError};
+use bomp_search::space::{Space, Usage};
+use bomp_search::stream::stream;
+use rand::RngExt;
+
+#[test]
+fn predicted_bytes_are_written_bytes() {
+    // Networks of `paper-cifar100` are a hundred times as large; its genotypes have the same structure.
+    for (name, count) in [("paper", 1_000), ("extended", 1_000), ("paper-cifar100", 20)] {
+        let space = Space::open(name).unwrap();
+        let mut random = stream(1, 0, "size promise");
+        for number in 0..count {
+            let mut point: Vec<u16> = space
+                .genes()
+                .iter()
+                .map(|gene| random.random_range(0..gene.coordinates.len()) as u16)
+                .collect();
+            space.canonicalise(&mut point);
+            let network = space.network(&space.genotype(&point));
+            let predicted = Usage::of(&network);
+            let candidate = bomp_tests::candidate_of(&network, number);
+            let blob = write::blob(&lower::lower(&candidate).unwrap()).unwrap();
+            assert_eq!(blob.len(), predicted.bytes, "{name}, genotype {number}");
+            let model = Model::new(&blob).unwrap();
+            assert_eq!(model.arena_size(), predicted.ram, "{name}, genotype {number}");
+            let mut short = vec![0; predicted.ram - 1];
+            let mut logits = vec![0; model.classes()];
+            let refused = model.run(&vec![0; model.input_len()], &mut short, &mut logits);
+            assert_eq!(refused, Err(RunError::ArenaTooSmall { needed: predicted.ram }));
+        }
+    }
+}

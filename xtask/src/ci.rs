@@ -1,0 +1,47 @@
+//! `cargo xtask ci`: what must pass before a change lands. `.ci/run` is this command.
+
+use crate::{setup, test, workspace};
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// A phase's name and work, in the order of [`PHASES`].
+type Phase = (&'static str, fn() -> Result<()>);
+
+/// The cheap check comes first; clippy compiles, so it needs the libraries that setup installs.
+const PHASES: [Phase; 4] = [
+    ("format", format),
+    ("setup", || setup::run(&setup::Options::default())),
+    ("clippy", || {
+        let lints = ["--", "-D", "warnings"];
+        workspace::cargo(&[&["clippy", "--release", "--workspace", "--all-targets"], &lints[..]].concat())
+    }),
+    ("test", test::run),
+];
+
+/// Runs the phases up to the first that fails, then prints how long each took.
+pub(crate) fn run() -> Result<()> {
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    let mut outcome = Ok(());
+    for (name, phase) in PHASES {
+        let start = Instant::now();
+        outcome = phase();
+        times.push((name, start.elapsed()));
+        if outcome.is_err() {
+            break;
+        }
+    }
+    for (name, time) in &times {
+        println!("{:>12} {name} took {:.1} s", "Phase", time.as_secs_f64());
+    }
+    outcome
+}
+
+/// Checks the layout of the source of every package, the firmware's included: it is outside the workspace.
+fn format() -> Result<()> {
+    workspace::cargo(&["fmt", "--all", "--check"])?;
+    let firmware = "firmware-sim/firmware/Cargo.toml";
+    if workspace::root()?.join(firmware).is_file() {
+        workspace::cargo(&["fmt", "--manifest-path", firmware, "--check"])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The project's own commands, `cargo xtask COMMAND`: each works on a fresh clone with no step beforehand.
+//! One file for each command; this one only dispatches.
+
+mod ci;
+mod machine;
+mod quickstart;
+mod setup;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// BOMP-NAS: the project's own commands
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Setup(setup::Options),
+    Quickstart(quickstart::Options),
+    /// Set up, then run every test of the workspace
+    Test,
+    /// Check the format, set up, run clippy with warnings denied and every test; print how long each took
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Setup(options) => setup::run(&options),
+        Command::Quickstart(options) => quickstart::run(&options),
+        Command::Test => test::run(),
+        Command::Ci => ci::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Where things of this checkout are, and how a command of cargo is started in it.
+
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The folder of the workspace's Cargo.toml.
+pub(crate) fn root() -> Result<PathBuf> {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .context("CARGO_MANIFEST_DIR is not set: start this program as `cargo xtask`")?;
+    let package = PathBuf::from(package);
+    Ok(package.parent().context("xtask's folder has no parent")?.to_path_buf())
+}
+
+/// Runs cargo at the workspace's root with its output going straight to the terminal.
+///
+/// # Errors
+/// If cargo cannot be started or ends with an error, which it has then told itself.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    let line = format!("cargo {}", arguments.join(" "));
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    println!("{:>12} `{line}`", "Running");
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root()?)
+        .status()
+        .with_context(|| format!("`{line}` cannot be started"))?;
+    if !status.success() {
+        bail!("`{line}` failed ({status}); what it says above is the reason");
+    }
+    Ok(())
+}
