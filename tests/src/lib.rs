@@ -65,7 +65,6 @@ pub fn run(name: &str, arguments: &[&str]) -> Output {
 ///
 /// # Panics
 /// If it fails; its standard error is the message.
-#[must_use]
 pub fn succeed(name: &str, arguments: &[&str]) -> String {
     let output = run(name, arguments);
     let error = String::from_utf8_lossy(&output.stderr);
@@ -77,7 +76,6 @@ pub fn succeed(name: &str, arguments: &[&str]) -> String {
 ///
 /// # Panics
 /// If it succeeds, panics, prints something else or is ended by a signal.
-#[must_use]
 pub fn refuse(name: &str, arguments: &[&str]) -> String {
     let output = run(name, arguments);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -9,11 +9,10 @@ use rand::RngExt;
 
 #[test]
 fn predicted_bytes_are_written_bytes() {
-    // Networks of `paper-cifar100` are a hundred times as large; its genotypes have the same structure.
-    for (name, count) in [("paper", 1_000), ("extended", 1_000), ("paper-cifar100", 20)] {
+    for name in ["paper", "paper-cifar100", "extended"] {
         let space = Space::open(name).unwrap();
         let mut random = stream(1, 0, "size promise");
-        for number in 0..count {
+        for number in 0..1_000 {
             let mut point: Vec<u16> = space
                 .genes()
                 .iter()

@@ -30,51 +30,58 @@ pub(super) trait Objective: Send {
     fn replicate(&self) -> Box<dyn Objective>;
 }
 
-/// How the work of a step is divided.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Division {
-    /// Threads of the trial.
+/// One training: what does not depend on what is minimised.
+pub(super) struct Descent<'a> {
+    pub(super) images: &'a DeviceImages,
+    pub(super) schedule: &'a Schedule,
+    pub(super) phase: Phase,
+    /// Threads to use.
     pub(super) threads: usize,
     /// Parts of a batch; batch norm uses the statistics of one part.
     pub(super) shards: usize,
 }
 
-/// Minimises `objective` from `start` over the images that `order` picks, and returns the final parameters.
-pub(super) fn descend(
-    objective: &dyn Objective,
-    start: &Start,
-    images: &DeviceImages,
-    mut order: Order,
-    schedule: &Schedule,
-    division: Division,
-    phase: Phase,
-    monitor: &mut Monitor<'_>,
-) -> Result<Tensor, TrainError> {
-    let (batch, steps) = schedule.steps(images.len());
-    let shards = division.shards.clamp(1, batch);
-    let mut optimiser = AdamW::new(start, schedule.weight_decay);
-    std::thread::scope(|scope| {
-        let helpers: Vec<Helper> = (1..division.threads.min(shards))
-            .map(|_| Helper::spawn(scope, objective.replicate(), images.share()))
-            .collect();
-        for step in 0..steps {
-            let (loss, gradient) =
-                batch_gradient(objective, images, &optimiser, &order.next(batch).shards(shards), &helpers)?;
-            optimiser.step(&gradient, schedule.rate(step, steps));
-            monitor.trained_images += batch as u64;
-            if (step + 1) % LOOK_EVERY == 0 || step + 1 == steps {
-                let (images, of) = (batch as u64 * (step as u64 + 1), batch as u64 * steps as u64);
-                monitor.report(Progress { phase, images, of, loss: loss.double_value(&[]) })?;
+impl Descent<'_> {
+    /// Minimises `objective` from `start` over the images that `order` picks, and returns the final parameters.
+    pub(super) fn run(
+        &self,
+        objective: &dyn Objective,
+        start: &Start,
+        mut order: Order,
+        monitor: &mut Monitor<'_>,
+    ) -> Result<Tensor, TrainError> {
+        let Self { images, schedule, phase, .. } = *self;
+        let (batch, steps) = schedule.steps(images.len());
+        let shards = self.shards.clamp(1, batch);
+        let mut optimiser = AdamW::new(start, schedule.weight_decay);
+        std::thread::scope(|scope| {
+            let helpers: Vec<Helper> = (1..self.threads.min(shards))
+                .map(|_| Helper::spawn(scope, objective.replicate(), images.share()))
+                .collect();
+            for step in 0..steps {
+                let (loss, gradient) = batch_gradient(
+                    objective,
+                    images,
+                    &optimiser,
+                    &order.next(batch).shards(shards),
+                    &helpers,
+                )?;
+                optimiser.step(&gradient, schedule.rate(step, steps));
+                monitor.trained_images += batch as u64;
+                if (step + 1) % LOOK_EVERY == 0 || step + 1 == steps {
+                    let (images, of) = (batch as u64 * (step as u64 + 1), batch as u64 * steps as u64);
+                    monitor.report(Progress { phase, images, of, loss: loss.double_value(&[]) })?;
+                }
             }
-        }
-        let parameters = optimiser.parameters().copy();
-        if parameters.isfinite().all().int64_value(&[]) == 0 {
-            let images = batch as u64 * steps as u64;
-            let what = "a weight is infinite or not a number".into();
-            return Err(TrainError::Diverged { phase, images, what });
-        }
-        Ok(parameters)
-    })
+            let parameters = optimiser.parameters().copy();
+            if parameters.isfinite().all().int64_value(&[]) == 0 {
+                let images = batch as u64 * steps as u64;
+                let what = "a weight is infinite or not a number".into();
+                return Err(TrainError::Diverged { phase, images, what });
+            }
+            Ok(parameters)
+        })
+    }
 }
 
 /// Mean loss and mean gradient of the shards. Thread t of T computes the shards t, t + T, ...

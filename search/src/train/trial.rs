@@ -11,7 +11,7 @@ use bomp_export::lower::lower;
 use tch::Tensor;
 
 use super::config::TrainConfig;
-use super::descent::{Division, Objective, descend};
+use super::descent::{Descent, Objective};
 use super::error::{TrainError, guard};
 use super::exact::ExactNet;
 use super::float::{FloatNet, FloatObjective};
@@ -178,14 +178,14 @@ impl Trainer<'_> {
         schedule: &Schedule,
         phase: Phase,
     ) -> Result<Tensor, TrainError> {
-        let Self { train, config, run, monitor } = self;
+        let Self { train: images, config, run, monitor } = self;
         let purpose = match phase {
             Phase::Float => "float",
             Phase::Qaft => "qaft",
         };
         let order =
-            Order::new(train.len(), train.device(), config.augmentation, run.seed, run.trial, purpose);
-        let division = Division { threads: run.threads, shards: config.shards };
-        descend(objective, start, train, order, schedule, division, phase, monitor)
+            Order::new(images.len(), images.device(), config.augmentation, run.seed, run.trial, purpose);
+        let descent = Descent { images, schedule, phase, threads: run.threads, shards: config.shards };
+        descent.run(objective, start, order, monitor)
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn convolution(
     let chunk = fan_in.min(CHUNK);
     let row_words = words_of(chunk);
     let group = (ROW_WORDS / row_words * 2).min(GROUP);
-    let tile = SUMS / group & !1;
+    let tile = (SUMS / group) & !1;
     let pixels = shape.height * shape.width;
     let mut source = Source::new(layer, window, fan_in, input);
     let mut rows = [[0u32; 2]; ROW_WORDS];
@@ -89,6 +89,12 @@ const fn words_of(count: usize) -> usize {
     count.div_ceil(4) * 2
 }
 
+/// One side's word.
+#[inline(always)]
+const fn of([left, right]: &mut Two, side: usize) -> &mut u32 {
+    if side == 0 { left } else { right }
+}
+
 /// Puts inputs into one side of `words`; what is left of the last four is anything, as the weights there are 0.
 #[inline(always)]
 fn spread_all(values: &[i8], words: &mut [Two], side: usize) {
@@ -96,14 +102,14 @@ fn spread_all(values: &[i8], words: &mut [Two], side: usize) {
     let (fours, rest) = values.as_chunks::<4>();
     let (places, _) = words.as_chunks_mut::<2>();
     for (&four, [even, odd]) in fours.iter().zip(places.iter_mut()) {
-        [even[side & 1], odd[side & 1]] = spread(four);
+        [*of(even, side), *of(odd, side)] = spread(four);
     }
     if let (false, Some([even, odd])) = (rest.is_empty(), places.get_mut(fours.len())) {
         let mut four = [0; 4];
         for (value, &rest) in four.iter_mut().zip(rest) {
             *value = rest;
         }
-        [even[side & 1], odd[side & 1]] = spread(four);
+        [*of(even, side), *of(odd, side)] = spread(four);
     }
 }
 
@@ -117,7 +123,7 @@ fn unpack(packed: Packed<'_>, start: usize, count: usize, row: &mut [Two], side:
         for (four, [even, odd]) in strip.as_chunks::<4>().0.iter().zip(words.as_chunks_mut::<2>().0) {
             let [a, b, c, d] = four.map(i32::from);
             let word = |lower: i32, upper: i32| lower as u32 & 0xffff | (upper as u32) << 16;
-            (even[side & 1], odd[side & 1]) = (word(a, c), word(b, d));
+            (*of(even, side), *of(odd, side)) = (word(a, c), word(b, d));
             sum = sum.wrapping_add(a + b + c + d);
         }
     }
