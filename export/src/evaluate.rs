@@ -78,6 +78,15 @@ pub fn input_shape(model: &Model<'_>) -> Shape {
     Shape::new(shape.height, shape.width, shape.channels)
 }
 
+/// That images of shape `images` are what the model takes.
+///
+/// # Errors
+/// [`EvaluateError::Shape`].
+pub fn check_shape(model: &Model<'_>, images: Shape) -> Result<(), EvaluateError> {
+    let model = input_shape(model);
+    if model == images { Ok(()) } else { Err(EvaluateError::Shape { images, model }) }
+}
+
 /// Logits [N, CLASSES] of all images, on `threads` threads (at least one). Calls `progress(images)` whenever that many
 /// more are done, from any of the threads.
 ///
@@ -89,9 +98,7 @@ pub fn logits(
     threads: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<i32>, EvaluateError> {
-    if input_shape(model) != images.shape {
-        return Err(EvaluateError::Shape { images: images.shape, model: input_shape(model) });
-    }
+    check_shape(model, images.shape)?;
     let table = input_table(model)?;
     let classes = model.classes();
     let mut logits = vec![0; images.len() * classes];

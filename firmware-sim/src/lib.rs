@@ -206,13 +206,14 @@ fn enough(
 /// The first test images of the data, and its name.
 fn test_images(config: &Config, model: &Model<'_>) -> Result<(data::Images, String), SimError> {
     let dataset = data::load(&config.data, config.format)?;
-    let available = dataset.test.len();
-    if !(1..=available).contains(&config.images) {
-        return Err(SimError::ImageCount { asked: config.images, data: dataset.name, available });
-    }
+    evaluate::check_shape(model, dataset.shape)?;
     let classes = dataset.class_names.len();
     if classes != model.classes() {
         return Err(SimError::Classes { data: dataset.name, classes, model: model.classes() });
+    }
+    let available = dataset.test.len();
+    if !(1..=available).contains(&config.images) {
+        return Err(SimError::ImageCount { asked: config.images, data: dataset.name, available });
     }
     let indices: Vec<usize> = (0..config.images).collect();
     Ok((dataset.test.subset(&indices), dataset.name))

@@ -77,6 +77,6 @@ fn every_board_gives_the_hosts_logits() {
         assert!(verdict.ram.used <= verdict.ram.available && verdict.flash.used <= verdict.flash.available);
         assert_eq!(verdict.ram.available, u64::from(board.ram.length));
         // What is kept free for the stack is enough, and not much too much.
-        assert!((1_500..=2_560).contains(&verdict.ram.stack_used), "{}: {:?}", board.name, verdict.ram);
+        assert!((1_500..=4_096).contains(&verdict.ram.stack_used), "{}: {:?}", board.name, verdict.ram);
     }
 }

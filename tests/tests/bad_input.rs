@@ -70,10 +70,10 @@ fn broken_space() {
 
 #[test]
 fn budget_below_the_minimum() {
-    search_refuses(&["--max-size", "300B"], &["300", "smallest"]);
-    search_refuses(&["--space", "paper", "--max-size", "1kB"], &["1000", "smallest"]);
-    search_refuses(&["--max-ram", "100B"], &["100", "smallest"]);
-    search_refuses(&["--max-macs", "1k"], &["1000", "smallest"]);
+    search_refuses(&["--max-size", "300B"], &["300", "at least 331"]);
+    search_refuses(&["--space", "paper", "--max-size", "1kB"], &["1000", "at least"]);
+    search_refuses(&["--max-ram", "100B"], &["100", "at least"]);
+    search_refuses(&["--max-macs", "1k"], &["1000", "at least"]);
 }
 
 #[test]

@@ -34,4 +34,4 @@ pub(crate) const CALIBRATION_INSTRUCTIONS: u64 = 2;
 pub(crate) const CALIBRATION_PASSES: [u32; 2] = [10_000, 10_010_000];
 
 /// Stack that the host makes sure is left: more than any network needs, since scratch does not depend on the network.
-pub(crate) const STACK_BYTES: u32 = 2_560;
+pub(crate) const STACK_BYTES: u32 = 4_096;
