@@ -152,6 +152,7 @@ fn negative_and_absurd_numbers() {
         ("--max-size", &["-5kB", "0", "ten", "1e400"]),
         ("--max-macs", &["-1M", "NaN"]),
         ("--epochs", &["-1", "NaN", "inf", "0"]),
+        ("--learning-rate", &["0", "-0.1", "NaN", "11"]),
         ("--batch", &["0", "-64", "99999999999"]),
         ("--threads", &["0", "-2"]),
         ("--reference-accuracy", &["-1", "100", "NaN"]),

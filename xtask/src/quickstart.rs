@@ -141,7 +141,7 @@ const SEARCH: [&str; 16] = [
     "--qaft-epochs",
     "0.25",
     "--final-epochs",
-    "8",
+    "10",
     "--final-qaft-epochs",
     "2",
 ];

@@ -79,6 +79,12 @@ pub(crate) struct Training {
     /// Images for one step of the optimiser
     #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).range(2..=65_536))]
     pub(crate) batch: Option<u32>,
+    /// Learning rate of float training at its peak, of trials and finished networks
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) learning_rate: Option<f64>,
+    /// Learning rate of quantisation-aware fine-tuning at its peak
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) qaft_learning_rate: Option<f64>,
     /// Black pixels added on each side before a random crop back to size
     #[arg(long, value_name = "PIXELS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub(crate) crop_padding: u16,
@@ -151,6 +157,11 @@ pub(crate) struct Finalise {
 fn percent(text: &str) -> Result<f64, String> {
     let percent = text.parse::<f64>().ok().filter(|percent| (0.0..100.0).contains(percent));
     percent.ok_or_else(|| format!("`{text}` is not a percentage from 0 up to but not including 100"))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (1e-9..=10.0).contains(rate));
+    rate.ok_or_else(|| format!("`{text}` is not a learning rate: write for example 0.01"))
 }
 
 fn epochs(text: &str) -> Result<f64, String> {

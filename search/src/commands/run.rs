@@ -75,6 +75,8 @@ fn training(options: &options::Training) -> Result<(TrainConfig, TrainConfig)> {
     let configured = |mut config: TrainConfig, epochs: Option<f64>, qaft_epochs: Option<f64>| {
         config.float.epochs = epochs.unwrap_or(config.float.epochs);
         config.qaft.epochs = qaft_epochs.unwrap_or(config.qaft.epochs);
+        config.float.learning_rate = options.learning_rate.unwrap_or(config.float.learning_rate);
+        config.qaft.learning_rate = options.qaft_learning_rate.unwrap_or(config.qaft.learning_rate);
         for schedule in [&mut config.float, &mut config.qaft] {
             schedule.batch = options.batch.map_or(schedule.batch, |batch| batch as usize);
         }
