@@ -25,6 +25,7 @@ fn every_command_has_help_with_units() {
         ("status", &["--study <DIR>", "--json"]),
         ("pareto", &["--study <DIR>", "--json"]),
         ("finalise", &["--study <DIR>", "--best", "--json"]),
+        ("ask-tell", &["--space <FILE>", "--seed <N>", "--strategy", "ehvi"]),
     ] {
         assert!(all.contains(command), "{command} is not listed");
         let text = help(command);

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 2 an error, told in one line; 130 stopped by Ctrl-C, everything finished is kept.
 
+mod ask_tell;
 mod data;
 mod finalise;
 mod front;
@@ -31,6 +32,7 @@ enum Command {
     Status(StudyOptions),
     Pareto(StudyOptions),
     Finalise(options::Finalise),
+    AskTell(options::AskTell),
 }
 
 /// A study, and how to print.
@@ -60,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Pareto(options) => front::run(&options),
         Command::Finalise(options) => finalise::run(&options),
+        Command::AskTell(options) => ask_tell::run(&options),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -111,6 +111,26 @@ impl Machine {
     }
 }
 
+/// Optimise anybody's problem: trials are asked for and told over standard input and output, in lines of JSON
+///
+/// `{"ask":2}` is answered with `{"trials":[{"id":0,"params":{...}},...]}`, `{"tell":[{"id":0,"values":{"accuracy":91.2}}]}`
+/// with `{"ok":true}`, `{"front":true}` with the best. docs/ask-tell.md has it all.
+#[derive(clap::Args)]
+pub(crate) struct AskTell {
+    /// The problem: parameters, objectives and limits as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) space: PathBuf,
+    /// Seed of every random stream
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How trials are proposed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) strategy: StrategyKind,
+    /// Random trials before `ehvi` asks its surrogate; the other strategies have none [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) initial: Option<u16>,
+}
+
 /// Go on with a study: the interrupted trial is done again, then new ones follow
 #[derive(clap::Args)]
 pub(crate) struct Resume {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bomp_export::data::{Dataset, Format, ValidationSize};
 use serde::{Deserialize, Serialize};
 
-use crate::bo::strategy::{Ehvi, Random, Strategy};
+use crate::bo::strategy::{Ehvi, Evolution, Random, Strategy};
 use crate::space::{Limits, Space};
 use crate::train::TrainConfig;
 
@@ -16,6 +16,8 @@ pub enum StrategyKind {
     /// Expected hypervolume improvement with the size known.
     #[default]
     Ehvi,
+    /// Aging evolution with tournaments.
+    Evolution,
     /// Random networks within the limits: the baseline.
     Random,
 }
@@ -24,8 +26,15 @@ impl StrategyKind {
     /// The strategy.
     #[must_use]
     pub fn strategy(self) -> Box<dyn Strategy> {
+        self.with_initial(None)
+    }
+
+    /// The strategy; `ehvi` after `initial` random trials, if that is given.
+    #[must_use]
+    pub fn with_initial(self, initial: Option<usize>) -> Box<dyn Strategy> {
         match self {
-            Self::Ehvi => Box::new(Ehvi::default()),
+            Self::Ehvi => Box::new(initial.map_or_else(Ehvi::default, |initial| Ehvi { initial })),
+            Self::Evolution => Box::<Evolution>::default(),
             Self::Random => Box::new(Random),
         }
     }

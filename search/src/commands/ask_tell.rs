@@ -1,0 +1,43 @@
+//! `bomp-search ask-tell`: the optimiser over standard input and output.
+
+use std::io::{self, BufRead, Write};
+
+use anyhow::Result;
+use bomp_search::ask_tell::{Definition, Lines, serve};
+
+use super::{Outcome, options};
+
+/// Serves one client until it closes standard input.
+pub(crate) fn run(options: &options::AskTell) -> Result<Outcome> {
+    let definition = Definition::read(&options.space)?;
+    let strategy = options.strategy.with_initial(options.initial.map(usize::from));
+    let mut lines = Standard { input: io::stdin().lock(), output: io::stdout().lock() };
+    match serve(&definition, &*strategy, options.seed, &mut lines) {
+        // A client that has gone is an end like any other.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// The streams of the process.
+struct Standard {
+    input: io::StdinLock<'static>,
+    output: io::StdoutLock<'static>,
+}
+
+impl Lines for Standard {
+    fn receive(&mut self) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        if self.input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        // What is no UTF-8 is no JSON either, and is answered as such.
+        Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+    }
+
+    fn send(&mut self, line: &str) -> io::Result<()> {
+        self.output.write_all(line.as_bytes())?;
+        self.output.write_all(b"\n")?;
+        self.output.flush()
+    }
+}
