@@ -133,7 +133,7 @@ const SEARCH: [&str; 16] = [
     "--max-ram",
     "32kB",
     "--max-macs",
-    "1.5M",
+    "0.5M",
     "--reference-accuracy",
     "80",
     "--epochs",
