@@ -1,16 +1,15 @@
 //! Joint search of network architecture and bit widths by Bayesian optimisation, with QAFT in the loop.
 //!
-//! Data flow: [`space`] (what can be) -> [`bo`] (what to try next) -> `train` (how good it is) -> `study` (what was found);
-//! `session` is the loop. [`ask_tell`] offers [`bo`] to anybody's problem. Without the feature `torch` only what needs no libtorch is built.
+//! Data flow: [`space`] (what can be) -> [`bo`] (what to try next) -> `train` (how good it is, by a [`recipe`]) -> [`study`]
+//! (what was found); [`session`] is the loop. [`ask_tell`] offers [`bo`] to anybody's problem. Without the feature `torch` only what needs no libtorch is built.
 
 pub mod ask_tell;
 pub mod bo;
 pub mod quantity;
-#[cfg(feature = "torch")]
+pub mod recipe;
 pub mod session;
 pub mod space;
 pub mod stream;
-#[cfg(feature = "torch")]
 pub mod study;
 #[cfg(feature = "torch")]
 pub mod train;

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use bomp_export::data;
+use bomp_search::recipe::TrainConfig;
 use bomp_search::session::{self, Ending, Evaluation, Evaluator};
 use bomp_search::space::genotype::Genotype;
 use bomp_search::space::{Limits, Space, SpaceProblem, Usage};
 use bomp_search::study::{DataConfig, Measured, Store, StudyConfig, StudyLock, Trial};
-use bomp_search::train::{self, DeviceImages, TrainConfig, TrainError};
+use bomp_search::train::{self, DeviceImages, TrainError};
 
 use super::data::StudyData;
 use super::progress::{Bars, Interrupt};

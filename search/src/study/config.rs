@@ -6,8 +6,8 @@ use bomp_export::data::{Dataset, Format, ValidationSize};
 use serde::{Deserialize, Serialize};
 
 use crate::bo::strategy::{Ehvi, Evolution, Random, Strategy};
+use crate::recipe::TrainConfig;
 use crate::space::{Limits, Space};
-use crate::train::TrainConfig;
 
 /// The strategies by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

@@ -16,7 +16,7 @@ use super::monitor::{Monitor, Phase, Progress};
 use super::optimiser::AdamW;
 use super::order::{Batch, Order};
 use super::parameters::Start;
-use super::schedule::Schedule;
+use crate::recipe::Schedule;
 
 /// Steps between two looks at the loss.
 const LOOK_EVERY: usize = 32;

@@ -6,6 +6,7 @@ use tch::TchError;
 use thiserror::Error;
 
 use super::Phase;
+use crate::recipe::RecipeError;
 
 /// Why a training ended without a network. It is the trial that fails, never the study.
 #[derive(Debug, Error)]
@@ -35,15 +36,8 @@ pub enum TrainError {
     #[error("the data does not fit the network: {0}")]
     Data(String),
     /// A value of the configuration makes no sense.
-    #[error("{field} is {value}: it must be {wanted}")]
-    Config {
-        /// Name of the field.
-        field: &'static str,
-        /// What it is.
-        value: String,
-        /// What it should be.
-        wanted: &'static str,
-    },
+    #[error(transparent)]
+    Config(#[from] RecipeError),
     /// The trained network has no integer form.
     #[error(transparent)]
     Lower(#[from] LowerError),

@@ -7,7 +7,6 @@
 //! threads of one process do not disturb each other.
 
 mod calibrate;
-mod config;
 mod descent;
 pub mod device;
 mod error;
@@ -24,13 +23,9 @@ mod parallel;
 mod parameters;
 mod qaft;
 mod quantise;
-mod schedule;
 mod trial;
 
-pub use config::TrainConfig;
 pub use error::TrainError;
 pub use images::DeviceImages;
 pub use monitor::{Phase, Progress, Signal};
-pub use order::Augmentation;
-pub use schedule::Schedule;
 pub use trial::{Finished, Run, TrialResult, evaluate_trial, finish};

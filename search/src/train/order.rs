@@ -7,27 +7,11 @@
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::images::DeviceImages;
+use crate::recipe::Augmentation;
 use crate::stream::stream;
-
-/// Changes of a training image that keep its class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Augmentation {
-    /// Black pixels added on each side before a random crop back to the image's size; 0: no shift.
-    pub crop_padding: usize,
-    /// Whether half of the images are mirrored left to right.
-    pub flip: bool,
-}
-
-impl Augmentation {
-    fn is_none(self) -> bool {
-        self == Self::default()
-    }
-}
 
 /// An endless stream of batches of indices.
 #[derive(Debug)]

@@ -10,7 +10,6 @@ use bomp_export::ir::Network;
 use bomp_export::lower::lower;
 use tch::Tensor;
 
-use super::config::TrainConfig;
 use super::descent::{Descent, Objective};
 use super::error::{TrainError, guard};
 use super::exact::ExactNet;
@@ -22,7 +21,7 @@ use super::order::Order;
 use super::parameters::Start;
 use super::qaft::{QaftNet, QaftObjective};
 use super::quantise::quantise;
-use super::schedule::Schedule;
+use crate::recipe::{Schedule, TrainConfig};
 use crate::stream::stream;
 
 /// What identifies a training: its random numbers depend on seed and trial alone.

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::TrainError;
+use super::RecipeError;
 
 /// The schedule of a training phase. The learning rate rises linearly from 0 during the warm-up and then falls to 0 along
 /// half a cosine (Loshchilov and Hutter, "SGDR", 2017).
@@ -27,7 +27,8 @@ pub struct Schedule {
 
 impl Schedule {
     /// Learning rate of step `step` (from 0) of `steps`.
-    pub(super) fn rate(&self, step: usize, steps: usize) -> f64 {
+    #[must_use]
+    pub fn rate(&self, step: usize, steps: usize) -> f64 {
         let warm_up = self.warm_up * steps as f64;
         // In the middle of the step, so that neither the first nor the last one is without effect.
         let at = step as f64 + 0.5;
@@ -40,7 +41,8 @@ impl Schedule {
     }
 
     /// Images for one step and number of steps on `images` images; at least one step.
-    pub(super) fn steps(&self, images: usize) -> (usize, usize) {
+    #[must_use]
+    pub fn steps(&self, images: usize) -> (usize, usize) {
         let batch = self.batch.min(images);
         let steps = (self.epochs * images as f64 / batch as f64).round();
         (batch, (steps as usize).max(1))
@@ -54,9 +56,8 @@ impl Schedule {
     }
 
     /// That every value makes sense.
-    pub(super) fn check(&self) -> Result<(), TrainError> {
-        let wrong =
-            |field, value: f64, wanted| Err(TrainError::Config { field, value: value.to_string(), wanted });
+    pub(super) fn check(&self) -> Result<(), RecipeError> {
+        let wrong = |field, value: f64, wanted| Err(RecipeError { field, value: value.to_string(), wanted });
         if !(self.epochs > 0.0 && self.epochs <= 1e5) {
             return wrong("epochs", self.epochs, "above 0 and at most 100,000");
         }

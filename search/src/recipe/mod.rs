@@ -1,11 +1,26 @@
-//! Everything that decides how networks are trained, in the loop and after it. It is part of a study's configuration: the
-//! same values and random streams give the same weights.
+//! Everything that decides how networks are trained, in the loop and after it, as data: the training itself is `train`'s.
+//! It is part of a study's configuration: the same values and random streams give the same weights.
+
+mod augmentation;
+mod schedule;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use super::error::TrainError;
-use super::order::Augmentation;
-use super::schedule::Schedule;
+pub use augmentation::Augmentation;
+pub use schedule::Schedule;
+
+/// A value that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{field} is {value}: it must be {wanted}")]
+pub struct RecipeError {
+    /// Name of the field.
+    pub field: &'static str,
+    /// What it is.
+    pub value: String,
+    /// What it should be.
+    pub wanted: &'static str,
+}
 
 /// How to train, quantise and fine-tune one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,11 +77,11 @@ impl TrainConfig {
     /// Checks that every value makes sense.
     ///
     /// # Errors
-    /// [`TrainError::Config`] with the first field that does not.
-    pub fn check(&self) -> Result<(), TrainError> {
+    /// [`RecipeError`] with the first field that does not.
+    pub fn check(&self) -> Result<(), RecipeError> {
         self.float.check()?;
         self.qaft.check()?;
-        let wrong = |field, value: String, wanted| Err(TrainError::Config { field, value, wanted });
+        let wrong = |field, value: String, wanted| Err(RecipeError { field, value, wanted });
         if !(0.0..=1.0).contains(&self.distillation) {
             return wrong("distillation", self.distillation.to_string(), "0 to 1");
         }
