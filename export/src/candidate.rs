@@ -56,6 +56,8 @@ pub struct Provenance {
     pub config_sha256: String,
     /// SHA-256 of the data set.
     pub data_sha256: String,
+    /// How it was quantised: `ptq` or `qaft`.
+    pub quantisation: String,
     /// Name of the data set.
     pub dataset: String,
     /// Names of the classes in the order of the logits.

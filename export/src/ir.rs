@@ -43,7 +43,7 @@ impl std::fmt::Display for Shape {
     }
 }
 
-/// Width of a weight in bits, 4..=8.
+/// Width of a weight in bits: 4..=8, or 16, which is accounted for and can be scored, but which no device runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Bits(u8);
@@ -51,8 +51,10 @@ pub struct Bits(u8);
 impl Bits {
     /// The narrowest width.
     pub const MIN: Self = Self(4);
-    /// The widest width.
+    /// The widest width that can be packed.
     pub const MAX: Self = Self(8);
+    /// The width of the searches that the paper compares itself with; [`Network::validate`] refuses it.
+    pub const WIDE: Self = Self(16);
 
     /// The number of bits.
     #[must_use]
@@ -71,7 +73,11 @@ impl TryFrom<u8> for Bits {
     type Error = IrError;
 
     fn try_from(bits: u8) -> Result<Self, IrError> {
-        if (4..=8).contains(&bits) { Ok(Self(bits)) } else { Err(IrError::Bits(bits)) }
+        if (4..=8).contains(&bits) || bits == Self::WIDE.0 {
+            Ok(Self(bits))
+        } else {
+            Err(IrError::Bits(bits))
+        }
     }
 }
 
@@ -280,6 +286,18 @@ impl Network {
     /// # Errors
     /// The first layer that is wrong, by name.
     pub fn validate(&self) -> Result<(), IrError> {
+        if let Some(layer) = self.layers.iter().find(|layer| layer.op.bits() == Some(Bits::WIDE)) {
+            let problem = "16-bit weights can be scored, but no device runs them: use 4 to 8 bits".into();
+            return Err(IrError::Layer { layer: layer.name.clone(), problem });
+        }
+        self.validate_shapes()
+    }
+
+    /// Checks everything but that the device has kernels for the widths of all weights.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn validate_shapes(&self) -> Result<(), IrError> {
         let classifiers =
             self.layers.iter().filter(|layer| matches!(layer.op, Op::Classifier { .. })).count();
         if classifiers != 1 || self.classes() == 0 {

@@ -153,6 +153,6 @@ fn propose(
         history.push(problem.dimensions(), Observation { point, outcome })?;
     }
     let situation = Situation { problem, reference: reference(config), history: &history, pending: &[] };
-    let proposal = config.strategy.strategy().propose(&situation, 1, &mut random);
+    let proposal = config.strategy().propose(&situation, 1, &mut random);
     Ok(proposal.points.first().map(|point| config.space.genotype(point)))
 }

@@ -1,6 +1,7 @@
 //! The project's own commands, `cargo xtask COMMAND`: each works on a fresh clone with no step beforehand.
 //! One file for each command; this one only dispatches.
 
+mod bench;
 mod ci;
 mod machine;
 mod quickstart;
@@ -23,6 +24,7 @@ struct Arguments {
 enum Command {
     Setup(setup::Options),
     Quickstart(quickstart::Options),
+    Bench(bench::Options),
     /// Set up, then run every test of the workspace
     Test,
     /// Check the format, set up, run clippy with warnings denied and every test; print how long each took
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Setup(options) => setup::run(&options),
         Command::Quickstart(options) => quickstart::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Test => test::run(),
         Command::Ci => ci::run(),
     };

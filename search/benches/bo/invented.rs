@@ -1,25 +1,26 @@
-//! An invented accuracy over the real space `extended`: real genes, real canonical forms, real bytes and MACs; only the
-//! accuracy is a formula. It rises with size and MACs towards a ceiling; most genes have a small optimum of their own,
-//! some pairs interact, and trials are noisy.
+//! An invented accuracy over the networks of Table I: real genes, real bytes and MACs; only the accuracy is a formula. It
+//! rises with size and MACs towards a ceiling; most genes have a small optimum of their own, some pairs interact, and
+//! trials are noisy.
 
 use bomp_search::bo::pareto::{Front, Objectives, Reference};
-use bomp_search::bo::problem::{Dimension, Kind, Point, Problem};
+use bomp_search::bo::problem::{Kind, Point, Problem};
 use bomp_search::space::{Limits, Space, SpaceProblem};
 use bomp_search::stream::stream;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
 
-use crate::{Arguments, Oracle, median, milliseconds_per_trial, strategies, studies};
+use crate::client::Oracle;
 
-/// Budget in bytes.
-const BUDGET: usize = 10_000;
 /// Standard deviation of an observed accuracy.
 const NOISE: f64 = 0.003;
-/// Trials after which the hypervolume is printed.
-const MILESTONES: [usize; 5] = [25, 50, 100, 150, 300];
+/// Accuracy from which the hypervolume is measured.
+const REFERENCE: f64 = 0.5;
 
 pub(crate) struct Invented {
-    problem: SpaceProblem,
+    pub(crate) problem: SpaceProblem,
+    /// Size [B] from which the hypervolume is measured.
+    largest: f64,
     /// For each dimension the best place and what being 1 away from it costs.
     optima: Vec<(f64, f64)>,
     /// Pairs of dimensions that should agree, and what disagreeing by 1 costs.
@@ -27,9 +28,18 @@ pub(crate) struct Invented {
 }
 
 impl Invented {
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let limits = Limits { max_size: Some(BUDGET), ..Limits::default() };
-        let problem = SpaceProblem::new(Space::open("extended")?, limits)?;
+    /// The space `paper` without limits.
+    pub(crate) fn paper() -> anyhow::Result<Self> {
+        Self::new("paper", Limits::default())
+    }
+
+    /// The space `extended` within 10 kB.
+    pub(crate) fn extended() -> anyhow::Result<Self> {
+        Self::new("extended", Limits { max_size: Some(10_000), ..Limits::default() })
+    }
+
+    fn new(space: &str, limits: Limits) -> anyhow::Result<Self> {
+        let problem = SpaceProblem::new(Space::open(space)?, limits)?;
         let mut rng = stream(0, 0, "invented accuracy");
         let n = problem.dimensions().len();
         // Few genes matter much, most a little.
@@ -39,11 +49,14 @@ impl Invented {
         let optima = weights.into_iter().map(|w| (rng.random::<f64>(), w)).collect();
         let pairs =
             pair_weights.into_iter().map(|w| (rng.random_range(0..n), rng.random_range(0..n), w)).collect();
-        Ok(Self { problem, optima, pairs })
+        let largest: Point = problem.dimensions().iter().map(|d| d.levels() as u16 - 1).collect();
+        let bytes = bomp_export::layout::blob_bytes(&problem.network(&largest)) as f64;
+        let largest = limits.max_size.map_or(bytes, |limit| limit as f64) + 1.0;
+        Ok(Self { problem, largest, optima, pairs })
     }
 
     fn accuracy(&self, point: &Point) -> f64 {
-        let log_bytes = self.problem.costs(std::slice::from_ref(point))[0].unwrap_or((BUDGET as f64).log10());
+        let log_bytes = self.size(point).log10();
         let log_macs = self.problem.features(std::slice::from_ref(point))[0][0];
         let place = |d: usize| match &self.problem.dimensions()[d].kind {
             Kind::Ordinal(c) if c.len() > 1 => (c[usize::from(point[d])] - c[0]) / (c[c.len() - 1] - c[0]),
@@ -55,13 +68,39 @@ impl Invented {
         let small = 0.25 * (-1.5 * (log_bytes - 3.0)).exp() + 0.1 * (-(log_macs - 4.5)).exp();
         0.95 - small - own - together
     }
+}
 
-    /// The hypervolume of the best front that hill climbing on the formula itself finds.
-    fn best_known(&self) -> f64 {
+impl Oracle for Invented {
+    fn title(&self) -> String {
+        let space = &self.problem.space().definition().name;
+        let dimensions = self.problem.dimensions().len();
+        format!("INVENTED accuracy on the real sizes of space `{space}`, {dimensions} ordinal parameters")
+    }
+
+    fn definition(&self) -> Value {
+        let parameter = |dimension: &bomp_search::bo::problem::Dimension| {
+            let Kind::Ordinal(coordinates) = &dimension.kind else { unreachable!("genes are ordinal") };
+            json!({"name": dimension.name, "kind": "ordinal", "choices": coordinates})
+        };
+        json!({
+            "parameters": self.problem.dimensions().iter().map(parameter).collect::<Vec<_>>(),
+            "objectives": [
+                {"name": "accuracy", "direction": "maximise", "reference": REFERENCE},
+                {"name": "size", "direction": "minimise", "scale": "log10", "known": true, "reference": self.largest},
+            ],
+        })
+    }
+
+    fn reference(&self) -> Reference {
+        Reference { value: REFERENCE, cost: self.largest.log10() }
+    }
+
+    /// That of the best front that hill climbing on the formula itself finds.
+    fn best_hypervolume(&self) -> f64 {
         let mut front = Front::new(self.reference());
         let mut rng = stream(0, 0, "best known");
         for step in 0..40 {
-            let most = 3.0 + f64::from(step) / 39.0 * ((BUDGET as f64).log10() - 3.0);
+            let most = 3.0 + f64::from(step) / 39.0 * (self.largest.log10() - 3.0);
             let mut best: Option<(Point, Objectives)> = None;
             for attempt in 0..3000 {
                 let point = match &best {
@@ -80,69 +119,16 @@ impl Invented {
         }
         front.hypervolume()
     }
-}
 
-impl Problem for Invented {
-    fn dimensions(&self) -> &[Dimension] {
-        self.problem.dimensions()
+    fn size(&self, point: &Point) -> f64 {
+        bomp_export::layout::blob_bytes(&self.problem.network(point)) as f64
     }
 
-    fn canonicalise(&self, point: &mut [u16]) {
-        self.problem.canonicalise(point);
-    }
-
-    fn costs(&self, points: &[Point]) -> Vec<Option<f64>> {
-        self.problem.costs(points)
-    }
-
-    fn features(&self, points: &[Point]) -> Vec<Vec<f64>> {
-        self.problem.features(points)
-    }
-
-    fn sample(&self, rng: &mut ChaCha8Rng) -> Point {
-        self.problem.sample(rng)
-    }
-
-    fn mutate(&self, point: &Point, rng: &mut ChaCha8Rng) -> Point {
-        self.problem.mutate(point, rng)
-    }
-}
-
-impl Oracle for Invented {
-    fn reference(&self) -> Reference {
-        Reference { value: 0.5, cost: (BUDGET as f64 + 1.0).log10() }
-    }
-
-    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> Objectives {
-        let Objectives { value, cost } = self.truth(point);
-        Objectives { value: value + NOISE * rng.sample::<f64, _>(rand_distr::StandardNormal), cost }
+    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> f64 {
+        self.accuracy(point) + NOISE * rng.sample::<f64, _>(rand_distr::StandardNormal)
     }
 
     fn truth(&self, point: &Point) -> Objectives {
-        let cost =
-            self.problem.costs(std::slice::from_ref(point))[0].expect("only feasible points are tried");
-        Objectives { value: self.accuracy(point), cost }
+        Objectives { value: self.accuracy(point), cost: self.size(point).log10() }
     }
-}
-
-/// Prints the median part of the best known hypervolume after some trials.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let invented = Invented::new()?;
-    let best = invented.best_known();
-    println!(
-        "\ninvented accuracy on `extended` ({} dimensions) within {BUDGET} bytes: median % of the best known hypervolume",
-        invented.dimensions().len()
-    );
-    let milestones: Vec<usize> = MILESTONES.into_iter().filter(|&m| m <= arguments.invented_trials).collect();
-    let heads: String = milestones.iter().map(|m| format!(" {m:>6}")).collect();
-    println!("{:>12}{heads} {:>14}", "strategy", "ms/proposal");
-    for strategy in strategies() {
-        let studies = studies(&invented, strategy.as_ref(), arguments.invented_trials, arguments.seeds)?;
-        let after =
-            |m: usize| median(studies.iter().filter_map(|study| study.hypervolumes.get(m - 1).copied()));
-        let row: String =
-            milestones.iter().map(|&m| format!(" {:>6.1}", after(m).unwrap_or(0.0) / best * 100.0)).collect();
-        println!("{:>12}{row} {:>14.1}", strategy.name(), milliseconds_per_trial(&studies));
-    }
-    Ok(())
 }

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use bomp_search::bo::history::{History, Observation, Outcome};
+use bomp_search::bo::pareto::Objectives;
 use bomp_search::bo::problem::{Point, Problem};
 use bomp_search::bo::strategy::{Ehvi, Situation, Strategy};
 use bomp_search::stream::stream;
 
-use crate::Oracle;
+use crate::client::Oracle;
 use crate::invented::Invented;
 
 const FINISHED: usize = 1000;
@@ -16,7 +17,8 @@ const REPETITIONS: u64 = 5;
 
 /// Prints the time of a proposal.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let invented = Invented::new()?;
+    let invented = Invented::extended()?;
+    let problem = &invented.problem;
     let mut rng = stream(0, 0, "late");
     let mut history = History::new();
     let mut pending: Vec<Point> = Vec::new();
@@ -27,28 +29,23 @@ pub(crate) fn run() -> anyhow::Result<()> {
             history.finished().filter(|(_, o)| front.points().contains(o)).map(|(point, _)| point).collect();
         let ended = history.observations().len();
         let point = match parents.get(ended % (2 * parents.len().max(1))) {
-            Some(parent) => invented.mutate(parent, &mut rng),
-            None => invented.sample(&mut rng),
+            Some(parent) => problem.mutate(parent, &mut rng),
+            None => problem.sample(&mut rng),
         };
-        if invented.costs(std::slice::from_ref(&point))[0].is_none() {
-            continue;
-        }
+        let Some(cost) = problem.costs(std::slice::from_ref(&point))[0] else { continue };
         if ended < FINISHED {
-            let outcome = Outcome::Finished(invented.observe(&point, &mut rng));
-            history.push(invented.dimensions(), Observation { point, outcome })?;
+            let value = invented.observe(&point, &mut rng);
+            let outcome = Outcome::Finished(Objectives { value, cost });
+            history.push(problem.dimensions(), Observation { point, outcome })?;
         } else {
             pending.push(point);
         }
     }
-    let situation = Situation {
-        problem: &invented,
-        reference: invented.reference(),
-        history: &history,
-        pending: &pending,
-    };
+    let situation =
+        Situation { problem, reference: invented.reference(), history: &history, pending: &pending };
     println!(
         "\none proposal after {FINISHED} finished and {PENDING} pending trials in {} dimensions, on one core",
-        invented.dimensions().len()
+        problem.dimensions().len()
     );
     for repetition in 0..REPETITIONS {
         let begun = Instant::now();

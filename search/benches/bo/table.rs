@@ -1,31 +1,35 @@
 //! A table of real trainings: nominal operations, validation accuracy [%] of several seeds, size [MB].
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bomp_search::bo::pareto::{Front, Objectives, Reference};
-use bomp_search::bo::problem::{Dimension, Point, Problem};
+use bomp_search::bo::pareto::{Objectives, Reference};
+use bomp_search::bo::problem::Point;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
 
-use crate::{Arguments, Oracle, median, milliseconds_per_trial, strategies, studies};
+use crate::client::Oracle;
+use crate::compare::hypervolume;
 
 /// Accuracy [%] from which the hypervolume is measured.
 const REFERENCE: f64 = 80.0;
 
 struct Entry {
     accuracies: Vec<f64>,
-    log_size: f64,
+    size: f64,
 }
 
-struct Table {
-    dimensions: Vec<Dimension>,
+pub(crate) struct Table {
+    path: PathBuf,
+    /// Name and number of choices of each operation.
+    operations: Vec<(String, u16)>,
     entries: HashMap<Point, Entry>,
 }
 
 impl Table {
-    fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut lines = text.lines();
         let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
@@ -41,77 +45,60 @@ impl Table {
             let point: Result<Point, _> = operations.iter().map(|&i| fields[i].parse()).collect();
             let seen: Result<Vec<f64>, _> =
                 accuracies.iter().filter(|&&i| !fields[i].is_empty()).map(|&i| fields[i].parse()).collect();
-            let log_size = fields[size].parse::<f64>().with_context(|| line.to_owned())?.log10();
-            let entry = Entry { accuracies: seen.with_context(|| line.to_owned())?, log_size };
+            let size = fields[size].parse().with_context(|| line.to_owned())?;
+            let entry = Entry { accuracies: seen.with_context(|| line.to_owned())?, size };
             entries.insert(point.with_context(|| line.to_owned())?, entry);
         }
         let levels = |i: usize| entries.keys().map(|point| point[i]).max().map_or(0, |most| most + 1);
-        let dimensions =
-            operations.iter().enumerate().map(|(i, &column)| Dimension::nominal(header[column], levels(i)));
-        Ok(Self { dimensions: dimensions.collect(), entries })
+        let operations =
+            operations.iter().enumerate().map(|(i, &column)| (header[column].to_owned(), levels(i)));
+        Ok(Self { path: path.to_owned(), operations: operations.collect(), entries })
     }
 
-    fn exact_hypervolume(&self) -> f64 {
-        Front::of(self.reference(), self.entries.keys().map(|point| self.truth(point))).hypervolume()
-    }
-}
-
-impl Problem for Table {
-    fn dimensions(&self) -> &[Dimension] {
-        &self.dimensions
-    }
-
-    fn costs(&self, points: &[Point]) -> Vec<Option<f64>> {
-        points.iter().map(|point| self.entries.get(point).map(|entry| entry.log_size)).collect()
+    fn largest(&self) -> f64 {
+        self.entries.values().map(|entry| entry.size).fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
 impl Oracle for Table {
-    fn reference(&self) -> Reference {
-        let cost = self.entries.values().map(|entry| entry.log_size).fold(f64::NEG_INFINITY, f64::max);
-        Reference { value: REFERENCE, cost }
+    fn title(&self) -> String {
+        format!("{}: {} networks really trained", self.path.display(), self.entries.len())
     }
 
-    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> Objectives {
-        let entry = &self.entries[point];
-        let seed = rng.random_range(0..entry.accuracies.len());
-        Objectives { value: entry.accuracies[seed], cost: entry.log_size }
+    fn definition(&self) -> Value {
+        let parameter = |(name, levels): &(String, u16)| {
+            let choices: Vec<String> = (0..*levels).map(|level| level.to_string()).collect();
+            json!({"name": name, "kind": "nominal", "choices": choices})
+        };
+        json!({
+            "parameters": self.operations.iter().map(parameter).collect::<Vec<_>>(),
+            "objectives": [
+                {"name": "accuracy", "direction": "maximise", "reference": REFERENCE},
+                {"name": "size", "direction": "minimise", "scale": "log10", "known": true, "reference": self.largest()},
+            ],
+        })
+    }
+
+    fn reference(&self) -> Reference {
+        Reference { value: REFERENCE, cost: self.largest().log10() }
+    }
+
+    fn best_hypervolume(&self) -> f64 {
+        hypervolume(self, self.entries.keys())
+    }
+
+    fn size(&self, point: &Point) -> f64 {
+        self.entries[point].size
+    }
+
+    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> f64 {
+        let accuracies = &self.entries[point].accuracies;
+        accuracies[rng.random_range(0..accuracies.len())]
     }
 
     fn truth(&self, point: &Point) -> Objectives {
         let entry = &self.entries[point];
         let mean = entry.accuracies.iter().sum::<f64>() / entry.accuracies.len() as f64;
-        Objectives { value: mean, cost: entry.log_size }
+        Objectives { value: mean, cost: entry.size.log10() }
     }
-}
-
-/// Prints the median number of trials to 95 % and to 98 % of the exact hypervolume.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let table = Table::read(&arguments.table)?;
-    let exact = table.exact_hypervolume();
-    println!(
-        "{}: {} points, exact hypervolume {exact:.4}; median trials over {} seeds, at most {}",
-        arguments.table.display(),
-        table.entries.len(),
-        arguments.seeds,
-        arguments.trials
-    );
-    println!("{:>12} {:>8} {:>8} {:>14}", "strategy", "to 95 %", "to 98 %", "ms/proposal");
-    for strategy in strategies() {
-        let studies = studies(&table, strategy.as_ref(), arguments.trials, arguments.seeds)?;
-        let trials_to = |fraction: f64| {
-            let reached = studies.iter().map(|study| {
-                let first = study.hypervolumes.iter().position(|&h| h >= fraction * exact);
-                first.map_or(usize::MAX, |first| first + 1)
-            });
-            match median(reached) {
-                Some(trials) if trials < usize::MAX => trials.to_string(),
-                _ => format!("> {}", arguments.trials),
-            }
-        };
-        let (to_95, to_98) = (trials_to(0.95), trials_to(0.98));
-        let time = milliseconds_per_trial(&studies);
-        println!("{:>12} {to_95:>8} {to_98:>8} {time:>14.1}", strategy.name());
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@
 //! [`problem`], [`pareto`], [`history`]; [`candidates`]; `cholesky`, `lbfgs`, [`inputs`], [`kernel`], [`warp`], `fit`, [`gp`];
 //! [`acquisition`], `failures`, `surrogate`; [`strategy`].
 //!
-//! Guarantees: what is proposed is canonical, feasible and was not tried before; all randomness comes from the stream
+//! Guarantees: what is proposed is canonical, feasible and (but for the baseline `paper`) was not tried before; all randomness comes from the stream
 //! that the caller passes, and nothing is remembered between two calls, so equal situations give equal proposals.
 
 pub mod acquisition;

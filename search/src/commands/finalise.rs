@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 use bomp_export::candidate::{Candidate, Provenance};
 use bomp_export::{evaluate, lower, write};
 use bomp_runtime::Model;
+use bomp_search::recipe::Quantisation;
 use bomp_search::study::{Store, StudyConfig, StudyLock, Trial};
 use bomp_search::train::{self, DeviceImages, TrainError};
 use serde::Serialize;
@@ -38,7 +39,12 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let _lock = StudyLock::take(&options.study)?;
     let config = store.config().clone();
     let chosen = choose(&store.trials()?, options)?;
-    let out = options.out.clone().unwrap_or_else(|| options.study.join("final"));
+    let quantisation = options.quantisation.unwrap_or(config.mode.afterwards());
+    ensure!(quantisation != Quantisation::None, "--quantisation none: a device needs ptq or qaft");
+    // What is not the mode's own way does not take its place.
+    let usual = quantisation == config.mode.afterwards();
+    let folder = if usual { "final".to_owned() } else { format!("final-{}", quantisation.name()) };
+    let out = options.out.clone().unwrap_or_else(|| options.study.join(folder));
     let loaded = StudyData::of_study(&config, options.data.as_deref())?;
     let training = DeviceImages::upload(&loaded.training, device)?;
     let test = DeviceImages::upload(&loaded.dataset.test, device)?;
@@ -47,17 +53,17 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let mut finished = Vec::new();
     for trial in &chosen {
         let folder = out.join(format!("trial-{:04}", trial.number)).join("candidate");
-        let candidate = match done_before(&folder, &config, trial) {
+        let candidate = match done_before(&folder, &config, quantisation, trial) {
             Some(candidate) => candidate,
             None => {
                 let network = config.space.network(&trial.genotype);
                 let result = train::finish(
                     &network,
-                    &training,
-                    &test,
+                    train::Data { train: &training, held_out: &test },
                     &config.final_training,
+                    quantisation,
                     train::Run { seed: config.seed, trial: trial.number, threads: options.machine.threads() },
-                    provenance(&config, &options.study, trial, &loaded),
+                    provenance(&config, quantisation, &options.study, trial, &loaded),
                     &mut |progress| {
                         bars.training(&progress);
                         interrupt.signal()
@@ -129,18 +135,32 @@ fn choose(trials: &[Trial], options: &options::Finalise) -> Result<Vec<Trial>> {
 }
 
 /// The network that an earlier call finished for the same trial of the same study.
-fn done_before(folder: &Path, config: &StudyConfig, trial: &Trial) -> Option<Candidate> {
+fn done_before(
+    folder: &Path,
+    config: &StudyConfig,
+    quantisation: Quantisation,
+    trial: &Trial,
+) -> Option<Candidate> {
     let candidate = Candidate::load(folder).ok()?;
-    let same =
-        candidate.provenance.config_sha256 == config.sha256() && candidate.provenance.trial == trial.number;
+    let provenance = &candidate.provenance;
+    let same = provenance.config_sha256 == config.sha256()
+        && provenance.quantisation == quantisation.name()
+        && provenance.trial == trial.number;
     same.then_some(candidate)
 }
 
 /// Where a finished network comes from; its figures are added when they are measured.
-fn provenance(config: &StudyConfig, study: &Path, trial: &Trial, loaded: &StudyData) -> Provenance {
+fn provenance(
+    config: &StudyConfig,
+    quantisation: Quantisation,
+    study: &Path,
+    trial: &Trial,
+    loaded: &StudyData,
+) -> Provenance {
     Provenance {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         study: study.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        quantisation: quantisation.name().to_owned(),
         trial: trial.number,
         seed: config.seed,
         config_sha256: config.sha256(),

@@ -7,6 +7,7 @@ mod data;
 mod finalise;
 mod front;
 mod options;
+mod preset;
 mod progress;
 mod run;
 mod status;
@@ -33,6 +34,7 @@ enum Command {
     Pareto(StudyOptions),
     Finalise(options::Finalise),
     AskTell(options::AskTell),
+    Preset(options::Preset),
 }
 
 /// A study, and how to print.
@@ -63,6 +65,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Pareto(options) => front::run(&options),
         Command::Finalise(options) => finalise::run(&options),
         Command::AskTell(options) => ask_tell::run(&options),
+        Command::Preset(options) => preset::run(&options),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bomp_export::data::{Format, ValidationSize};
 use bomp_search::quantity;
+use bomp_search::recipe::{Mode, Quantisation};
 use bomp_search::study::StrategyKind;
 
 /// Start a new study: search, train and measure networks under hard limits
@@ -15,18 +16,34 @@ pub(crate) struct Run {
     /// Folder of the new study
     #[arg(long, value_name = "DIR")]
     pub(crate) study: PathBuf,
-    /// Search space: paper, paper-cifar100, extended, or a TOML file
-    #[arg(long, value_name = "SPACE", default_value = "extended")]
-    pub(crate) space: String,
-    /// Trials, the seed network included
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub(crate) trials: u64,
+    /// Where every number comes from that is not set here: two-cores, paper-cifar10, paper-cifar100, or a TOML file
+    /// (`bomp-search preset NAME` prints one to start from)
+    #[arg(long, value_name = "PRESET", default_value = "two-cores")]
+    pub(crate) preset: String,
+    /// Search space: paper, paper-cifar100, extended, or a TOML file [default: the preset's]
+    #[arg(long, value_name = "SPACE")]
+    pub(crate) space: Option<String>,
+    /// Which bit widths there are, and how networks are quantised in the loop and afterwards [default: the preset's]
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<Mode>,
+    /// Trials, the seed network included [default: the preset's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) trials: Option<u64>,
     /// Seed of every random stream
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How networks are proposed
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) strategy: StrategyKind,
+    /// How networks are proposed [default: the preset's; evolution in mode jasq]
+    #[arg(long, value_enum)]
+    pub(crate) strategy: Option<StrategyKind>,
+    /// Random trials before `ehvi` and `paper` ask their surrogate [default: the preset's, or else 4 and 2]
+    #[arg(long, value_name = "N")]
+    pub(crate) initial_trials: Option<u16>,
+    /// Policies of bit widths tried on each trained float network, each a trial of its own [default: the preset's]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) policies_per_network: Option<u64>,
+    /// Give up trainings halfway that can no longer improve the front [default: the preset's]
+    #[arg(long, value_name = "YES|NO", action = clap::ArgAction::Set)]
+    pub(crate) early_stopping: Option<bool>,
     /// Largest packed model, e.g. 10kB (1 kB = 1000 bytes)
     #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
     pub(crate) max_size: Option<u64>,
@@ -37,8 +54,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "COUNT", value_parser = quantity::count)]
     pub(crate) max_macs: Option<u64>,
     /// Validation accuracy in percent above which a network is worth anything: the front is searched from there up
-    #[arg(long, value_name = "PERCENT", default_value_t = 80.0, value_parser = percent)]
-    pub(crate) reference_accuracy: f64,
+    /// [default: the preset's]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) reference_accuracy: Option<f64>,
+    /// Reference size of the paper's score, equation (1), in log10 of bits [default: the preset's]
+    #[arg(long, value_name = "LOG10", value_parser = reference_size)]
+    pub(crate) reference_size: Option<f64>,
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
@@ -61,7 +82,8 @@ pub(crate) struct Data {
     pub(crate) validation: ValidationSize,
 }
 
-/// Training in the loop and after it. An epoch is one pass over the training images; it need not be whole.
+/// Training in the loop and after it; what is not set comes from the preset. An epoch is one pass over the training images;
+/// it need not be whole.
 #[derive(clap::Args)]
 pub(crate) struct Training {
     /// Epochs of float training of each trial
@@ -86,11 +108,11 @@ pub(crate) struct Training {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) qaft_learning_rate: Option<f64>,
     /// Black pixels added on each side before a random crop back to size
-    #[arg(long, value_name = "PIXELS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
-    pub(crate) crop_padding: u16,
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(0..=64))]
+    pub(crate) crop_padding: Option<u16>,
     /// Mirror half of the training images left to right
-    #[arg(long)]
-    pub(crate) flip: bool,
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) flip: Option<bool>,
 }
 
 /// The machine that trains.
@@ -126,9 +148,17 @@ pub(crate) struct AskTell {
     /// How trials are proposed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) strategy: StrategyKind,
-    /// Random trials before `ehvi` asks its surrogate; the other strategies have none [default: 4]
+    /// Random trials before `ehvi` and `paper` ask their surrogate [default: 4 and 2]
     #[arg(long, value_name = "N")]
     pub(crate) initial: Option<u16>,
+}
+
+/// Print a preset, to be changed and used with `run --preset FILE`; without a name, the names
+#[derive(clap::Args)]
+pub(crate) struct Preset {
+    /// Name of a built-in preset
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 /// Go on with a study: the interrupted trial is done again, then new ones follow
@@ -161,7 +191,11 @@ pub(crate) struct Finalise {
     /// Only the trial with the best validation accuracy
     #[arg(long)]
     pub(crate) best: bool,
-    /// Folder for the finished networks [default: `final` in the study's folder]
+    /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]
+    #[arg(long, value_enum)]
+    pub(crate) quantisation: Option<Quantisation>,
+    /// Folder for the finished networks [default: `final` in the study's folder, or `final-ptq`, `final-qaft` with a
+    /// --quantisation that is not the mode's]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Where the data are now, if they have moved
@@ -177,6 +211,11 @@ pub(crate) struct Finalise {
 fn percent(text: &str) -> Result<f64, String> {
     let percent = text.parse::<f64>().ok().filter(|percent| (0.0..100.0).contains(percent));
     percent.ok_or_else(|| format!("`{text}` is not a percentage from 0 up to but not including 100"))
+}
+
+fn reference_size(text: &str) -> Result<f64, String> {
+    let size = text.parse::<f64>().ok().filter(|size| (0.0..=100.0).contains(size));
+    size.ok_or_else(|| format!("`{text}` is not a reference size: write for example 8"))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use bomp_export::data;
-use bomp_search::recipe::TrainConfig;
+use bomp_export::ir::Bits;
+use bomp_search::recipe::{Mode, TrainConfig};
 use bomp_search::session::{self, Ending, Evaluation, Evaluator};
 use bomp_search::space::genotype::Genotype;
 use bomp_search::space::{Limits, Space, SpaceProblem, Usage};
-use bomp_search::study::{DataConfig, Measured, Store, StudyConfig, StudyLock, Trial};
+use bomp_search::study::{DataConfig, Measured, Preset, Store, StrategyKind, StudyConfig, StudyLock, Trial};
 use bomp_search::train::{self, DeviceImages, TrainError};
 
 use super::data::StudyData;
@@ -18,12 +19,24 @@ use super::{Outcome, options, table};
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
 pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     let device = train::device::parse(&options.machine.device)?;
-    let space = Space::open(&options.space)?;
+    let preset = Preset::open(&options.preset)?;
+    let mode = options.mode.unwrap_or(preset.mode);
+    let space_name = options.space.as_deref().unwrap_or(&preset.space);
+    let space = Space::open(space_name)?;
+    let space = match mode.bits() {
+        Some(bits) => space.with_bits(bits)?,
+        None => space,
+    };
     let path = options.data.data.clone().unwrap_or_else(data::default_folder);
     let loaded = StudyData::load(&path, options.data.format, options.data.validation, options.seed)?;
     let dataset = &loaded.dataset;
     let definition = space.definition();
-    let built_in = Space::is_built_in(&options.space);
+    ensure!(
+        mode == Mode::Jasq || !definition.bits.choices.contains(&Bits::WIDE),
+        "search space `{}`: bits: 16-bit weights can only be scored, in mode jasq: use 4 to 8",
+        definition.name
+    );
+    let built_in = Space::is_built_in(space_name);
     let space = if built_in {
         // A built-in space fits any images.
         space.with_input(dataset.shape, dataset.class_names.len())?
@@ -38,13 +51,22 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
         max_macs: options.max_macs,
     };
     SpaceProblem::new(space.clone(), limits)?;
-    let (training, final_training) = training(&options.training)?;
+    let (training, final_training) = training(&options.training, &preset)?;
+    let trials = options.trials.unwrap_or(preset.trials);
+    let usual = if mode == Mode::Jasq { StrategyKind::Evolution } else { preset.strategy };
     let config = StudyConfig {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: options.seed,
-        trials: options.trials,
-        strategy: options.strategy,
-        reference_accuracy: options.reference_accuracy / 100.0,
+        trials,
+        mode,
+        strategy: options.strategy.unwrap_or(usual),
+        initial_trials: options.initial_trials.map(usize::from).or(preset.initial_trials),
+        policies_per_network: options.policies_per_network.unwrap_or(preset.policies_per_network),
+        early_stopping: options.early_stopping.unwrap_or(preset.early_stopping),
+        reference_accuracy: options
+            .reference_accuracy
+            .map_or(preset.reference_accuracy, |percent| percent / 100.0),
+        reference_size: options.reference_size.unwrap_or(preset.reference_size),
         space,
         limits,
         data: DataConfig::new(
@@ -58,7 +80,7 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     };
     let mut store = Store::create(&options.study, &config)?;
     let _lock = StudyLock::take(&options.study)?;
-    search(&mut store, &options.study, options.trials, &loaded, device, options.machine.threads())
+    search(&mut store, &options.study, trials, &loaded, device, options.machine.threads())
 }
 
 /// Goes on with a study.
@@ -71,8 +93,8 @@ pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
     search(&mut store, &options.study, trials, &loaded, device, options.machine.threads())
 }
 
-/// The training of a study, of trials and of finished networks: the defaults with what the user set.
-fn training(options: &options::Training) -> Result<(TrainConfig, TrainConfig)> {
+/// The training of a study, of trials and of finished networks: the preset's with what the user set.
+fn training(options: &options::Training, preset: &Preset) -> Result<(TrainConfig, TrainConfig)> {
     let configured = |mut config: TrainConfig, epochs: Option<f64>, qaft_epochs: Option<f64>| {
         config.float.epochs = epochs.unwrap_or(config.float.epochs);
         config.qaft.epochs = qaft_epochs.unwrap_or(config.qaft.epochs);
@@ -81,12 +103,13 @@ fn training(options: &options::Training) -> Result<(TrainConfig, TrainConfig)> {
         for schedule in [&mut config.float, &mut config.qaft] {
             schedule.batch = options.batch.map_or(schedule.batch, |batch| batch as usize);
         }
-        config.augmentation.crop_padding = usize::from(options.crop_padding);
-        config.augmentation.flip = options.flip;
+        let augmentation = &mut config.augmentation;
+        augmentation.crop_padding = options.crop_padding.map_or(augmentation.crop_padding, usize::from);
+        augmentation.flip = options.flip.unwrap_or(augmentation.flip);
         config.check().map(|()| config)
     };
-    let trial = configured(TrainConfig::trial(), options.epochs, options.qaft_epochs)?;
-    Ok((trial, configured(TrainConfig::finished(), options.final_epochs, options.final_qaft_epochs)?))
+    let trial = configured(preset.training, options.epochs, options.qaft_epochs)?;
+    Ok((trial, configured(preset.final_training, options.final_epochs, options.final_qaft_epochs)?))
 }
 
 fn search(
@@ -148,25 +171,27 @@ struct Trainer {
 impl Evaluator for Trainer {
     fn evaluate(&mut self, number: u64, genotype: &Genotype, _: Usage) -> Evaluation {
         let network = self.config.space.network(genotype);
-        let (bars, interrupt) = (&mut self.bars, &self.interrupt);
-        let result = train::evaluate_trial(
-            &network,
-            &self.training,
-            &self.validation,
-            &self.config.training,
-            train::Run { seed: self.config.seed, trial: number, threads: self.threads },
-            &mut |progress| {
-                bars.training(&progress);
-                interrupt.signal()
-            },
-        );
+        let Self { config, training, validation, threads, bars, interrupt } = self;
+        let data = train::Data { train: training, held_out: validation };
+        let run = train::Run { seed: config.seed, trial: number, threads: *threads };
+        let mut progress = |progress| {
+            bars.training(&progress);
+            interrupt.signal()
+        };
+        let quantisation = config.mode.in_the_loop();
+        let float = train::train_float(&network, data, &config.training, run, None, &mut progress);
+        let result = float.and_then(|float| {
+            let scored =
+                train::score(&network, &float, data, &config.training, quantisation, run, &mut progress)?;
+            Ok((float, scored))
+        });
         match result {
-            Ok(result) => Evaluation::Finished(Measured {
-                correct: result.validation_correct as u64,
-                float_correct: result.float_validation_correct as u64,
-                images: result.validation_images as u64,
-                trained_images: result.trained_images,
-                seconds: result.seconds,
+            Ok((float, scored)) => Evaluation::Finished(Measured {
+                correct: scored.correct as u64,
+                float_correct: float.correct as u64,
+                images: float.images as u64,
+                trained_images: float.trained_images + scored.trained_images,
+                seconds: float.seconds + scored.seconds,
             }),
             Err(TrainError::Stopped { .. }) => Evaluation::Interrupted,
             Err(error) => Evaluation::Failed(error.to_string()),

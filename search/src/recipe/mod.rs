@@ -2,12 +2,14 @@
 //! It is part of a study's configuration: the same values and random streams give the same weights.
 
 mod augmentation;
+mod mode;
 mod schedule;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use augmentation::Augmentation;
+pub use mode::{Mode, Quantisation};
 pub use schedule::Schedule;
 
 /// A value that makes no sense.
@@ -41,39 +43,6 @@ pub struct TrainConfig {
 }
 
 impl TrainConfig {
-    /// For a trial of a search ("early training") on a CPU, with tens of thousands of small images.
-    #[must_use]
-    pub const fn trial() -> Self {
-        let float = Schedule {
-            epochs: 1.0,
-            batch: 64,
-            // Measured: in one epoch the seed network shrunk to 8.8 kB reaches 86.0 % of Fashion-MNIST with these two, 81.8 %
-            // with a quarter of the rate and twice the batch.
-            learning_rate: 0.04,
-            warm_up: 0.1,
-            weight_decay: 0.01,
-            label_smoothing: 0.0,
-        };
-        Self {
-            float,
-            qaft: Schedule { epochs: 0.5, learning_rate: 0.002, weight_decay: 0.0, ..float },
-            distillation: 0.0,
-            augmentation: Augmentation { crop_padding: 0, flip: false },
-            shards: 2,
-        }
-    }
-
-    /// For a network that is to be packed.
-    #[must_use]
-    pub const fn finished() -> Self {
-        let Self { float, qaft, .. } = Self::trial();
-        Self {
-            float: Schedule { epochs: 10.0, learning_rate: 0.03, ..float },
-            qaft: Schedule { epochs: 3.0, ..qaft },
-            ..Self::trial()
-        }
-    }
-
     /// Checks that every value makes sense.
     ///
     /// # Errors

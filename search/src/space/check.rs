@@ -34,7 +34,7 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
     size("input.height", height, 1..=MAX_SIZE)?;
     size("input.width", width, 1..=MAX_SIZE)?;
     size("input.channels", channels, 1..=MAX_SIZE)?;
-    choice("bits", &definition.bits, |_| true, "4 to 8")?;
+    choice("bits", &definition.bits, |_| true, "4 to 8, or 16")?;
     check_stem(definition)?;
     if !(1..=MAX_BLOCKS).contains(&definition.blocks.len()) {
         return fail("blocks", format!("there are {}, give 1 to {MAX_BLOCKS}", definition.blocks.len()));

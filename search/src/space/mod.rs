@@ -1,7 +1,8 @@
 //! The search space: which networks there are, what each is, and what it takes of a device before it is trained.
 //!
 //! Data flow: [`definition::Definition`] (TOML) -> [`Space`] -> points (indices of choices) <-> [`genotype::Genotype`]
-//! (values) -> `bomp_export::ir::Network`. Every genotype of a [`Space`] gives a network that can be packed, and genotypes
+//! (values) -> `bomp_export::ir::Network`. Every genotype of a [`Space`] gives a network that can be packed
+//! (weights of 16 bits excepted: they can only be scored), and genotypes
 //! that mean the same have one canonical point. Built in are Table I of the paper for CIFAR-10 (`paper`) and CIFAR-100
 //! (`paper-cifar100`), and `extended` for microcontrollers.
 
@@ -23,7 +24,7 @@ mod tests;
 
 use std::path::Path;
 
-use bomp_export::ir::{Network, Shape};
+use bomp_export::ir::{Bits, Network, Shape};
 use serde::{Deserialize, Serialize};
 
 pub use cardinality::Cardinality;
@@ -33,7 +34,7 @@ pub use limits::{Limits, Usage};
 pub use problem::SpaceProblem;
 
 use crate::bo::problem::Point;
-use definition::Definition;
+use definition::{Choice, Definition};
 use genes::Genes;
 use genotype::Genotype;
 
@@ -116,6 +117,21 @@ impl Space {
     /// If some network of the space could not be packed for them.
     pub fn with_input(self, input: Shape, classes: usize) -> Result<Self, SpaceError> {
         Self::new(Definition { input, classes, ..self.definition })
+    }
+
+    /// The same space with other weight widths; the seed network keeps its width if that is among them, else it has the
+    /// widest.
+    ///
+    /// # Errors
+    /// If `bits` are not ascending, or not widths.
+    pub fn with_bits(self, bits: &[u8]) -> Result<Self, SpaceError> {
+        let origin = format!("search space `{}`", self.definition.name);
+        let wrong = |problem: String| SpaceError::Field { origin, field: "bits".into(), problem };
+        let widths: Result<Vec<Bits>, _> = bits.iter().map(|&bits| Bits::try_from(bits)).collect();
+        let choices = widths.map_err(|error| wrong(error.to_string()))?;
+        let kept = choices.iter().find(|&&width| width == self.definition.bits.seed);
+        let seed = kept.or(choices.last()).copied().unwrap_or(Bits::MAX);
+        Self::new(Definition { bits: Choice { choices, seed }, ..self.definition })
     }
 
     /// What the space was made from.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use bomp_export::data::{Dataset, Format, ValidationSize};
 use serde::{Deserialize, Serialize};
 
-use crate::bo::strategy::{Ehvi, Evolution, Random, Strategy};
-use crate::recipe::TrainConfig;
+use crate::bo::strategy::{Ehvi, Evolution, Paper, Random, Score, Strategy};
+use crate::recipe::{Mode, TrainConfig};
 use crate::space::{Limits, Space};
 
 /// The strategies by name.
@@ -16,6 +16,8 @@ pub enum StrategyKind {
     /// Expected hypervolume improvement with the size known.
     #[default]
     Ehvi,
+    /// The paper's: upper confidence bound on the score of equation (1).
+    Paper,
     /// Aging evolution with tournaments.
     Evolution,
     /// Random networks within the limits: the baseline.
@@ -23,17 +25,12 @@ pub enum StrategyKind {
 }
 
 impl StrategyKind {
-    /// The strategy.
+    /// The strategy: `ehvi` and `paper` after `initial` random trials, if that is given; `paper` maximises `score`.
     #[must_use]
-    pub fn strategy(self) -> Box<dyn Strategy> {
-        self.with_initial(None)
-    }
-
-    /// The strategy; `ehvi` after `initial` random trials, if that is given.
-    #[must_use]
-    pub fn with_initial(self, initial: Option<usize>) -> Box<dyn Strategy> {
+    pub fn strategy(self, initial: Option<usize>, score: Score) -> Box<dyn Strategy> {
         match self {
             Self::Ehvi => Box::new(initial.map_or_else(Ehvi::default, |initial| Ehvi { initial })),
+            Self::Paper => Box::new(Paper { initial: initial.unwrap_or(Paper::INITIAL), score }),
             Self::Evolution => Box::<Evolution>::default(),
             Self::Random => Box::new(Random),
         }
@@ -78,10 +75,20 @@ pub struct StudyConfig {
     pub seed: u64,
     /// Trials asked for when the study was made; `resume --trials` may ask for more.
     pub trials: u64,
+    /// Which bit widths there are, and how networks are quantised.
+    pub mode: Mode,
     /// How proposals are made.
     pub strategy: StrategyKind,
+    /// Random trials before the strategy asks its surrogate; `None` is the strategy's own number.
+    pub initial_trials: Option<usize>,
+    /// Policies of bit widths tried on each trained float network.
+    pub policies_per_network: u64,
+    /// Whether trainings that cannot improve the front are given up halfway.
+    pub early_stopping: bool,
     /// Validation accuracy, 0..=1, from which the hypervolume is measured.
     pub reference_accuracy: f64,
+    /// Size of reference of the score of equation (1), in log10 of bits.
+    pub reference_size: f64,
     /// The whole search space.
     pub space: Space,
     /// Hard limits: nothing above them is trained.
@@ -95,6 +102,12 @@ pub struct StudyConfig {
 }
 
 impl StudyConfig {
+    /// How proposals are made.
+    #[must_use]
+    pub fn strategy(&self) -> Box<dyn Strategy> {
+        self.strategy.strategy(self.initial_trials, Score::of_networks(self.reference_size))
+    }
+
     /// SHA-256 over the configuration as JSON.
     #[must_use]
     pub fn sha256(&self) -> String {

@@ -6,10 +6,12 @@
 
 mod config;
 mod lock;
+mod preset;
 mod store;
 mod trial;
 
 pub use config::{DataConfig, StrategyKind, StudyConfig};
 pub use lock::StudyLock;
+pub use preset::{Preset, PresetError};
 pub use store::{Store, StoreError};
 pub use trial::{Measured, Trial, TrialState};

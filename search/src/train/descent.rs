@@ -30,6 +30,9 @@ pub(super) trait Objective: Send {
     fn replicate(&self) -> Box<dyn Objective>;
 }
 
+/// Looks at the parameters halfway and says whether to go on.
+pub(super) type Look<'a> = dyn FnMut(&Tensor) -> Result<bool, TrainError> + 'a;
+
 /// One training: what does not depend on what is minimised.
 pub(super) struct Descent<'a> {
     pub(super) images: &'a DeviceImages,
@@ -42,13 +45,15 @@ pub(super) struct Descent<'a> {
 }
 
 impl Descent<'_> {
-    /// Minimises `objective` from `start` over the images that `order` picks, and returns the final parameters.
+    /// Minimises `objective` from `start` over the images that `order` picks, and returns the final parameters. After half
+    /// of the steps `halfway` may end it.
     pub(super) fn run(
         &self,
         objective: &dyn Objective,
         start: &Start,
         mut order: Order,
         monitor: &mut Monitor<'_>,
+        mut halfway: Option<&mut Look<'_>>,
     ) -> Result<Tensor, TrainError> {
         let Self { images, schedule, phase, .. } = *self;
         let (batch, steps) = schedule.steps(images.len());
@@ -71,6 +76,12 @@ impl Descent<'_> {
                 if (step + 1) % LOOK_EVERY == 0 || step + 1 == steps {
                     let (images, of) = (batch as u64 * (step as u64 + 1), batch as u64 * steps as u64);
                     monitor.report(Progress { phase, images, of, loss: loss.double_value(&[]) })?;
+                }
+                if step + 1 == steps / 2
+                    && let Some(look) = &mut halfway
+                    && !look(optimiser.parameters())?
+                {
+                    return Err(TrainError::Hopeless { trained_images: monitor.trained_images });
                 }
             }
             let parameters = optimiser.parameters().copy();

@@ -29,6 +29,12 @@ pub enum TrainError {
         /// Images trained on, all phases together.
         trained_images: u64,
     },
+    /// The judge of half-trained networks gave it up.
+    #[error("given up after {trained_images} images: it cannot improve the front")]
+    Hopeless {
+        /// Images trained on.
+        trained_images: u64,
+    },
     /// The network cannot be packed, so it is not worth training.
     #[error(transparent)]
     Network(#[from] IrError),

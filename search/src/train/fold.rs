@@ -103,6 +103,11 @@ impl Folded {
         Self { network: Arc::clone(&self.network), parameters }
     }
 
+    /// The same weights for `network`, which differs in nothing but the bit widths of its layers.
+    pub(super) fn with_policy(&self, network: &Network) -> Self {
+        Self { network: Arc::new(network.clone()), ..self.share() }
+    }
+
     /// Logits [N, CLASSES] for `input` [N, C, H, W]. `observe(layer, output)` sees what each layer puts out.
     pub(super) fn logits(&self, input: Tensor, mut observe: impl FnMut(usize, &Tensor)) -> Tensor {
         forward(&self.network, input, |index, inputs| {

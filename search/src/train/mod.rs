@@ -28,4 +28,4 @@ mod trial;
 pub use error::TrainError;
 pub use images::DeviceImages;
 pub use monitor::{Phase, Progress, Signal};
-pub use trial::{Finished, Run, TrialResult, evaluate_trial, finish};
+pub use trial::{Data, Finished, Halfway, Judge, Run, Scored, TrainedFloat, finish, score, train_float};

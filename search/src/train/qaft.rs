@@ -16,10 +16,12 @@ use bomp_export::ir::Network;
 use tch::{Kind, Tensor, no_grad};
 
 use super::descent::Objective;
+use super::error::TrainError;
 use super::fake::{FakeTensor, fake_logits};
 use super::float::cross_entropy;
-use super::fold::Folded;
-use super::images::{to_input, to_planes};
+use super::fold::{CHUNK, Folded, correct};
+use super::images::{DeviceImages, to_input, to_planes};
+use super::parallel::map_chunks;
 use super::parameters::{Builder, Layout, Start, Treatment};
 use super::quantise::{Quantised, QuantisedLayer};
 
@@ -121,6 +123,24 @@ impl QaftNet {
             bias_units: self.bias_units.shallow_clone(),
             units: self.units.clone(),
         }
+    }
+
+    /// Number of `images` that the network at `start` classifies correctly, in floats: for weights that have no integer form.
+    pub(super) fn correct(
+        &self,
+        start: &Start,
+        images: &DeviceImages,
+        threads: usize,
+    ) -> Result<usize, TrainError> {
+        let counts = map_chunks(images, CHUNK, threads, || {
+            let (net, parameters) = (self.share(), start.values.shallow_clone());
+            move |images| {
+                let rounded = net.rounded(&parameters);
+                let logits = fake_logits(&net.network, &rounded, &net.tensors, to_planes(&images.pixels));
+                correct(&logits, &images.labels)
+            }
+        })?;
+        Ok(counts.iter().sum())
     }
 
     /// Rounded weight and bias of each layer, in units of its output for one unit of its input. All weights of the network are rounded by one sequence of operations.

@@ -1,16 +1,17 @@
 //! A network from start to end: float training, folding, calibration, quantisation, QAFT, integer-exact accuracy.
 //!
-//! [`evaluate_trial`] scores a candidate of the search; [`finish`] trains a chosen one for good and counts
-//! test images, once. Both are the same pipeline with other schedules. A failure is an error of this one network.
+//! [`train_float`] and then [`score`] are a trial of the search, in two steps because several policies of bit widths can
+//! share a float network; [`finish`] trains a chosen network for good and counts test images, once. All are the same
+//! pipeline with other schedules. A failure is an error of this one network.
 
 use std::time::Instant;
 
 use bomp_export::candidate::{Candidate, Provenance};
-use bomp_export::ir::Network;
+use bomp_export::ir::{Bits, Network};
 use bomp_export::lower::lower;
 use tch::Tensor;
 
-use super::descent::{Descent, Objective};
+use super::descent::{Descent, Look, Objective};
 use super::error::{TrainError, guard};
 use super::exact::ExactNet;
 use super::float::{FloatNet, FloatObjective};
@@ -20,9 +21,12 @@ use super::monitor::{Monitor, Phase, Progress, Signal};
 use super::order::Order;
 use super::parameters::Start;
 use super::qaft::{QaftNet, QaftObjective};
-use super::quantise::quantise;
-use crate::recipe::{Schedule, TrainConfig};
+use super::quantise::{Quantised, quantise};
+use crate::recipe::{Quantisation, Schedule, TrainConfig};
 use crate::stream::stream;
+
+/// Images of the validation part that a look at a half-trained network counts, at most.
+const HALFWAY_IMAGES: usize = 2_000;
 
 /// What identifies a training: its random numbers depend on seed and trial alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +39,49 @@ pub struct Run {
     pub threads: usize,
 }
 
-/// What a trial measured. Counts are images.
+/// The images of a training and those that it is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Data<'a> {
+    /// Images to train on.
+    pub train: &'a DeviceImages,
+    /// Images to count: they influence nothing.
+    pub held_out: &'a DeviceImages,
+}
+
+/// Images counted by the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Halfway {
+    /// Classified correctly by the float network after half of its training.
+    pub correct: usize,
+    /// Looked at.
+    pub images: usize,
+}
+
+/// Whether a half-trained network is worth going on with.
+pub type Judge<'a> = dyn FnMut(Halfway) -> bool + 'a;
+
+/// A trained float network, batch norms folded: what several policies of bit widths can share.
+#[derive(Debug)]
+pub struct TrainedFloat {
+    folded: Folded,
+    /// Held-out images that it classifies correctly.
+    pub correct: usize,
+    /// Held-out images.
+    pub images: usize,
+    /// What was seen halfway, if somebody looked.
+    pub halfway: Option<Halfway>,
+    /// Images trained on.
+    pub trained_images: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+/// What a policy of bit widths measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TrialResult {
-    /// Validation images that the device would classify correctly.
-    pub validation_correct: usize,
-    /// Validation images that the float network, batch norms folded, classifies correctly.
-    pub float_validation_correct: usize,
-    /// Validation images.
-    pub validation_images: usize,
-    /// Images trained on, both phases together.
+pub struct Scored {
+    /// Held-out images that the device would classify correctly.
+    pub correct: usize,
+    /// Images trained on for this, the float network's not included.
     pub trained_images: u64,
     /// Wall-clock seconds.
     pub seconds: f64,
@@ -59,55 +96,104 @@ pub struct Finished {
     pub seconds: f64,
 }
 
-/// Trains `network` briefly on `train` and counts what it classifies correctly of `validation`.
+/// Trains the float network of `network`. With a `judge`, the training is given up halfway where it says so.
 ///
 /// # Errors
-/// [`TrainError::Stopped`] when `progress` says so; anything else is a failed trial.
-pub fn evaluate_trial(
+/// [`TrainError::Stopped`] when `progress` says so, [`TrainError::Hopeless`] when `judge` does; anything else is a failed
+/// trial.
+pub fn train_float(
     network: &Network,
-    train: &DeviceImages,
-    validation: &DeviceImages,
+    data: Data<'_>,
     config: &TrainConfig,
     run: Run,
+    judge: Option<&mut Judge<'_>>,
     progress: &mut dyn FnMut(Progress) -> Signal,
-) -> Result<TrialResult, TrainError> {
+) -> Result<TrainedFloat, TrainError> {
     let started = Instant::now();
-    let mut trainer = Trainer { train, config, run, monitor: Monitor::new(progress) };
-    let trained = alone(|| trainer.run(network, validation))?;
-    Ok(TrialResult {
-        validation_correct: trained.integer_correct,
-        float_validation_correct: trained.float_correct,
-        validation_images: validation.len(),
-        trained_images: trainer.monitor.trained_images,
+    let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
+    let (folded, halfway, correct) = alone(|| {
+        trainer.check(network)?;
+        let (folded, halfway) = trainer.float(network, judge)?;
+        let correct = folded.correct(data.held_out, run.threads)?;
+        Ok((folded, halfway, correct))
+    })?;
+    let trained_images = trainer.monitor.trained_images;
+    let images = data.held_out.len();
+    Ok(TrainedFloat {
+        folded,
+        correct,
+        images,
+        halfway,
+        trained_images,
         seconds: started.elapsed().as_secs_f64(),
     })
 }
 
-/// Trains `network` for good on `train` and counts what it classifies correctly of `test`, which influences nothing.
-/// `provenance` says what is known beforehand.
+/// Scores the bit widths of `network`, whose float network is `float`.
 ///
 /// # Errors
-/// As [`evaluate_trial`].
+/// As [`train_float`].
+pub fn score(
+    network: &Network,
+    float: &TrainedFloat,
+    data: Data<'_>,
+    config: &TrainConfig,
+    quantisation: Quantisation,
+    run: Run,
+    progress: &mut dyn FnMut(Progress) -> Signal,
+) -> Result<Scored, TrainError> {
+    let started = Instant::now();
+    let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
+    let correct = alone(|| {
+        if quantisation == Quantisation::None {
+            return Ok(float.correct);
+        }
+        let folded = float.folded.with_policy(network);
+        let quantised = trainer.quantise(&folded, quantisation)?;
+        if network.layers.iter().any(|layer| layer.op.bits() == Some(Bits::WIDE)) {
+            // There is no integer form to be exact about.
+            let (net, start) = QaftNet::new(&quantised);
+            return net.correct(&start, data.held_out, run.threads);
+        }
+        trainer.correct(&quantised.candidate())
+    })?;
+    let trained_images = trainer.monitor.trained_images;
+    Ok(Scored { correct, trained_images, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// Trains `network` for good and counts the held-out images, which are those of the test, once. `provenance` says what is
+/// known beforehand.
+///
+/// # Errors
+/// As [`train_float`], and where no device could run the network.
 pub fn finish(
     network: &Network,
-    train: &DeviceImages,
-    test: &DeviceImages,
+    data: Data<'_>,
     config: &TrainConfig,
+    quantisation: Quantisation,
     run: Run,
     provenance: Provenance,
     progress: &mut dyn FnMut(Progress) -> Signal,
 ) -> Result<Finished, TrainError> {
     let started = Instant::now();
-    let mut trainer = Trainer { train, config, run, monitor: Monitor::new(progress) };
-    let trained = alone(|| trainer.run(network, test))?;
+    let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
+    let (candidate, float_correct, integer_correct) = alone(|| {
+        network.validate()?;
+        trainer.check(network)?;
+        let (folded, _) = trainer.float(network, None)?;
+        let float_correct = folded.correct(data.held_out, run.threads)?;
+        let candidate = trainer.quantise(&folded, quantisation)?.candidate();
+        let integer_correct = trainer.correct(&candidate)?;
+        Ok((candidate, float_correct, integer_correct))
+    })?;
     let provenance = Provenance {
-        test_images: test.len(),
-        float_correct: trained.float_correct,
-        integer_correct: trained.integer_correct,
+        test_images: data.held_out.len(),
+        float_correct,
+        integer_correct,
         trained_images: trainer.monitor.trained_images,
         ..provenance
     };
-    let candidate = Candidate { provenance, ..trained.candidate };
+    let candidate = Candidate { provenance, ..candidate };
     Ok(Finished { candidate, seconds: started.elapsed().as_secs_f64() })
 }
 
@@ -120,54 +206,68 @@ fn alone<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainErro
     result
 }
 
-/// A trained network and what it classifies correctly of the images that it was not trained on.
-struct Trained {
-    candidate: Candidate,
-    float_correct: usize,
-    integer_correct: usize,
-}
-
 struct Trainer<'a> {
-    train: &'a DeviceImages,
+    data: Data<'a>,
     config: &'a TrainConfig,
     run: Run,
     monitor: Monitor<'a>,
 }
 
 impl Trainer<'_> {
-    fn run(&mut self, network: &Network, held_out: &DeviceImages) -> Result<Trained, TrainError> {
-        network.validate()?;
+    fn check(&self, network: &Network) -> Result<(), TrainError> {
+        network.validate_shapes()?;
         self.config.check()?;
-        self.train.check(network)?;
-        held_out.check(network)?;
-        let threads = self.run.threads;
-        let folded = self.float(network)?;
-        let float_correct = folded.correct(held_out, threads)?;
-        let candidate = self.fine_tune(&folded)?;
-        let exact = ExactNet::new(&lower(&candidate)?, held_out.device());
-        Ok(Trained { candidate, float_correct, integer_correct: exact.correct(held_out, threads)? })
+        self.data.train.check(network)?;
+        self.data.held_out.check(network)
     }
 
     /// Trains the float network from scratch and folds its batch norms.
-    fn float(&mut self, network: &Network) -> Result<Folded, TrainError> {
-        let schedule = &self.config.float;
+    fn float(
+        &mut self,
+        network: &Network,
+        judge: Option<&mut Judge<'_>>,
+    ) -> Result<(Folded, Option<Halfway>), TrainError> {
+        let Data { train, held_out } = self.data;
+        let (schedule, threads) = (&self.config.float, self.run.threads);
         let mut random = stream(self.run.seed, self.run.trial, "initial weights");
-        let (net, start) = FloatNet::new(network, self.train.device(), &mut random);
+        let (net, start) = FloatNet::new(network, train.device(), &mut random);
         let objective = FloatObjective { net: net.clone(), label_smoothing: schedule.label_smoothing };
-        let parameters = self.descend(&objective, &start, schedule, Phase::Float)?;
-        fold(&net, &parameters, self.train, self.run.threads)
+        let mut halfway = None;
+        let parameters = match judge {
+            None => self.descend(&objective, &start, schedule, Phase::Float, None)?,
+            Some(judge) => {
+                let sample = held_out.spread(HALFWAY_IMAGES);
+                let mut look = |parameters: &Tensor| {
+                    let correct = fold(&net, parameters, train, threads)?.correct(&sample, threads)?;
+                    let seen = Halfway { correct, images: sample.len() };
+                    halfway = Some(seen);
+                    Ok(judge(seen))
+                };
+                self.descend(&objective, &start, schedule, Phase::Float, Some(&mut look))?
+            }
+        };
+        Ok((fold(&net, &parameters, train, threads)?, halfway))
     }
 
-    /// Quantises a folded network to the bit widths of its layers and fine-tunes it.
-    fn fine_tune(&mut self, folded: &Folded) -> Result<Candidate, TrainError> {
+    /// Quantises a folded network to the bit widths of its layers, and fine-tunes it if that is asked for.
+    fn quantise(&mut self, folded: &Folded, quantisation: Quantisation) -> Result<Quantised, TrainError> {
         let schedule = &self.config.qaft;
-        let quantised = quantise(folded, self.train)?;
+        let quantised = quantise(folded, self.data.train)?;
+        if quantisation != Quantisation::Qaft {
+            return Ok(quantised);
+        }
         let (net, start) = QaftNet::new(&quantised);
         let part = self.config.distillation;
         let teacher = (part > 0.0).then(|| (folded.share(), part));
         let objective = QaftObjective { net, label_smoothing: schedule.label_smoothing, teacher };
-        let parameters = self.descend(&objective, &start, schedule, Phase::Qaft)?;
-        Ok(objective.net.finish(&parameters, &quantised).candidate())
+        let parameters = self.descend(&objective, &start, schedule, Phase::Qaft, None)?;
+        Ok(objective.net.finish(&parameters, &quantised))
+    }
+
+    /// Held-out images that the device classifies correctly.
+    fn correct(&self, candidate: &Candidate) -> Result<usize, TrainError> {
+        let held_out = self.data.held_out;
+        ExactNet::new(&lower(candidate)?, held_out.device()).correct(held_out, self.run.threads)
     }
 
     fn descend(
@@ -176,8 +276,9 @@ impl Trainer<'_> {
         start: &Start,
         schedule: &Schedule,
         phase: Phase,
+        halfway: Option<&mut Look<'_>>,
     ) -> Result<Tensor, TrainError> {
-        let Self { train: images, config, run, monitor } = self;
+        let Self { data: Data { train: images, .. }, config, run, monitor } = self;
         let purpose = match phase {
             Phase::Float => "float",
             Phase::Qaft => "qaft",
@@ -185,6 +286,6 @@ impl Trainer<'_> {
         let order =
             Order::new(images.len(), images.device(), config.augmentation, run.seed, run.trial, purpose);
         let descent = Descent { images, schedule, phase, threads: run.threads, shards: config.shards };
-        descent.run(objective, start, order, monitor)
+        descent.run(objective, start, order, monitor, halfway)
     }
 }

@@ -5,10 +5,12 @@
 
 mod ehvi;
 mod evolution;
+mod paper;
 mod random;
 
 pub use ehvi::Ehvi;
 pub use evolution::Evolution;
+pub use paper::{Paper, Score};
 pub use random::Random;
 
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +35,8 @@ pub struct Situation<'a> {
 /// What to try next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// New, different, canonical and feasible points; as many as were asked for unless the space is exhausted.
+    /// New, different, canonical and feasible points; as many as were asked for unless the space is exhausted. Only
+    /// `paper` may repeat what was tried.
     pub points: Vec<Point>,
     /// Whether there are no further points beyond these.
     pub exhausted: bool,

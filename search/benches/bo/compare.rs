@@ -1,0 +1,96 @@
+//! The table of one problem: a row for each strategy with its median number of trials to parts of the best hypervolume.
+
+use bomp_search::ask_tell::Definition;
+use bomp_search::bo::pareto::Front;
+use bomp_search::bo::strategy::{Score, Strategy};
+use bomp_search::study::StrategyKind;
+use clap::ValueEnum;
+
+use crate::client::{Oracle, Study, study};
+
+/// Parts of the best hypervolume.
+const PARTS: [f64; 4] = [0.8, 0.9, 0.95, 0.98];
+
+/// Prints the table of `oracle`; the default strategy is the first row, and the others say how many times as many trials
+/// they need.
+pub(crate) fn run(oracle: &(impl Oracle + Sync), trials: usize, seeds: u64) -> anyhow::Result<()> {
+    let best = oracle.best_hypervolume();
+    println!("{}\nmedian trials over {seeds} seeds, at most {trials}, through ask-tell", oracle.title());
+    let heads: String =
+        PARTS.iter().map(|part| format!(" {:>14}", format!("to {:.0} %", part * 100.0))).collect();
+    println!("{:>10}{heads} {:>10} {:>14}", "strategy", "% at end", "ms/proposal");
+    let mut first: Vec<Option<usize>> = Vec::new();
+    for &kind in StrategyKind::value_variants() {
+        let strategy = || kind.strategy(None, Score { reference_size: 8.0, log_bits: None });
+        let studies = studies(oracle, &strategy, trials, seeds)?;
+        let reached = PARTS.map(|part| {
+            let trials = |study: &Study| study.hypervolumes.iter().position(|&h| h >= part * best);
+            median(studies.iter().map(|study| trials(study).map_or(usize::MAX, |first| first + 1)))
+                .filter(|&trials| trials < usize::MAX)
+        });
+        if first.is_empty() {
+            first = reached.to_vec();
+        }
+        let cell = |(&reached, &first): (&Option<usize>, &Option<usize>)| {
+            let ratio = first.map_or(String::new(), |first| {
+                format!(" ({:.1}x)", reached.unwrap_or(trials) as f64 / first as f64)
+            });
+            match reached {
+                Some(reached) => format!(" {:>14}", format!("{reached}{ratio}")),
+                None => format!(" {:>14}", format!("> {trials}{ratio}")),
+            }
+        };
+        let cells: String = reached.iter().zip(&first).map(cell).collect();
+        let end =
+            median(studies.iter().filter_map(|study| study.hypervolumes.last().copied())).unwrap_or(0.0);
+        let time: f64 = studies.iter().map(|study| study.thinking.as_secs_f64()).sum();
+        let proposals: usize = studies.iter().map(|study| study.hypervolumes.len()).sum();
+        println!(
+            "{:>10}{cells} {:>10.1} {:>14.1}",
+            strategy().name(),
+            end / best * 100.0,
+            time * 1e3 / proposals.max(1) as f64
+        );
+    }
+    println!();
+    Ok(())
+}
+
+/// The hypervolume of the true objectives of `points` of an oracle.
+pub(crate) fn hypervolume<'a>(
+    oracle: &impl Oracle,
+    points: impl IntoIterator<Item = &'a bomp_search::bo::problem::Point>,
+) -> f64 {
+    Front::of(oracle.reference(), points.into_iter().map(|point| oracle.truth(point))).hypervolume()
+}
+
+/// One study for each seed, on all cores.
+fn studies(
+    oracle: &(impl Oracle + Sync),
+    strategy: &(impl Fn() -> Box<dyn Strategy> + Sync),
+    trials: usize,
+    seeds: u64,
+) -> anyhow::Result<Vec<Study>> {
+    let definition = Definition::parse(&oracle.title(), &oracle.definition().to_string())?;
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let definition = &definition;
+    std::thread::scope(|scope| {
+        let run = |worker| {
+            move || -> Vec<anyhow::Result<Study>> {
+                let own = (worker..seeds).step_by(workers as usize);
+                own.map(|seed| study(oracle, definition, &*strategy(), trials, seed)).collect()
+            }
+        };
+        let handles: Vec<_> = (0..workers).map(|worker| scope.spawn(run(worker))).collect();
+        let parts: Vec<Vec<anyhow::Result<Study>>> =
+            handles.into_iter().map(|h| h.join().expect("a study does not panic")).collect();
+        parts.into_iter().flatten().collect()
+    })
+}
+
+/// The median; of an even number the upper one, so that it was seen.
+fn median<T: PartialOrd + Copy>(values: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort_by(|a, b| a.partial_cmp(b).expect("comparable"));
+    values.get(values.len() / 2).copied()
+}

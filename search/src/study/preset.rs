@@ -1,0 +1,179 @@
+//! Presets: every number of a study under one name. A preset is a TOML file, built in or the user's own; each of its values
+//! can be set on the command line as well.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::StrategyKind;
+use crate::recipe::{Mode, RecipeError, TrainConfig};
+
+/// The built-in presets, name and text.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("two-cores", include_str!("presets/two-cores.toml")),
+    ("paper-cifar10", include_str!("presets/paper-cifar10.toml")),
+    ("paper-cifar100", include_str!("presets/paper-cifar100.toml")),
+];
+
+/// How a study is made, but for its seed, its limits and its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// Search space: the name of a built-in one or a TOML file.
+    pub space: String,
+    /// Which bit widths there are, and how networks are quantised.
+    pub mode: Mode,
+    /// How networks are proposed.
+    pub strategy: StrategyKind,
+    /// Random trials before the strategy asks its surrogate; absent: the strategy's own number.
+    pub initial_trials: Option<usize>,
+    /// Trials, the seed network included.
+    pub trials: u64,
+    /// Policies of bit widths tried on each trained float network.
+    pub policies_per_network: u64,
+    /// Whether trainings that cannot improve the front are given up halfway.
+    pub early_stopping: bool,
+    /// Validation accuracy, 0..1, from which the hypervolume is measured and by which the paper's score divides.
+    pub reference_accuracy: f64,
+    /// Reference size of the paper's score, in log10 of bits.
+    pub reference_size: f64,
+    /// Training and QAFT of a trial.
+    pub training: TrainConfig,
+    /// Training and QAFT of a finished network.
+    pub final_training: TrainConfig,
+}
+
+/// Why a preset was refused.
+#[derive(Debug, Error)]
+pub enum PresetError {
+    /// No such file.
+    #[error("preset {path}: {source}; built in are {built_in}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: std::io::Error,
+        /// Names of the built-in presets.
+        built_in: String,
+    },
+    /// It is not what it should be.
+    #[error("preset {path}: {problem}")]
+    Form {
+        /// The file, or the name.
+        path: PathBuf,
+        /// What is wrong, in one line.
+        problem: String,
+    },
+    /// A value makes no sense.
+    #[error("preset {path}: {section}.{source}")]
+    Value {
+        /// The file, or the name.
+        path: PathBuf,
+        /// The part of the file.
+        section: &'static str,
+        /// What is wrong.
+        source: RecipeError,
+    },
+}
+
+impl Preset {
+    /// The names of the built-in presets, the default first.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// The text of the built-in preset of this name, or else of the file at this path.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn text(name_or_path: &str) -> Result<String, PresetError> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
+            return Ok((*text).to_owned());
+        }
+        std::fs::read_to_string(name_or_path).map_err(|source| PresetError::Read {
+            path: name_or_path.into(),
+            source,
+            built_in: Self::names().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The built-in preset of this name, or else the one in the file at this path.
+    ///
+    /// # Errors
+    /// Names the file and the field.
+    pub fn open(name_or_path: &str) -> Result<Self, PresetError> {
+        let path = Path::new(name_or_path);
+        let form = |problem: String| PresetError::Form { path: path.into(), problem };
+        let text = Self::text(name_or_path)?;
+        let preset: Self = toml::from_str(&text).map_err(|error| {
+            let line = 1 + text[..error.span().map_or(0, |span| span.start)].matches('\n').count();
+            form(format!("line {line}: {}", error.message().replace('\n', ", ")))
+        })?;
+        for (section, config) in [("training", &preset.training), ("final_training", &preset.final_training)]
+        {
+            config.check().map_err(|source| PresetError::Value { path: path.into(), section, source })?;
+        }
+        if !(0.0..1.0).contains(&preset.reference_accuracy) {
+            let problem = "reference_accuracy must be at least 0 and below 1";
+            return Err(form(problem.into()));
+        }
+        if !(0.0..=100.0).contains(&preset.reference_size) {
+            return Err(form("reference_size must be 0 to 100".into()));
+        }
+        if preset.trials == 0 || preset.policies_per_network == 0 {
+            return Err(form("trials and policies_per_network must be at least 1".into()));
+        }
+        Ok(preset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocol_of_the_paper() {
+        for (name, size) in [("paper-cifar10", 8.0), ("paper-cifar100", 6.0)] {
+            let preset = Preset::open(name).unwrap();
+            assert_eq!((preset.mode, preset.strategy), (Mode::QaftMp, StrategyKind::Paper));
+            assert_eq!((preset.trials, preset.initial_trials), (100, Some(2)));
+            assert_eq!((preset.training.float.epochs, preset.training.qaft.epochs), (20.0, 1.0));
+            assert_eq!((preset.final_training.float.epochs, preset.final_training.qaft.epochs), (200.0, 5.0));
+            assert_eq!((preset.reference_accuracy, preset.reference_size), (0.8, size));
+            assert_eq!((preset.policies_per_network, preset.early_stopping), (1, false));
+        }
+    }
+
+    #[test]
+    fn every_built_in_preset_names_a_space() {
+        for name in Preset::names() {
+            assert!(crate::space::Space::is_built_in(&Preset::open(name).unwrap().space), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        let error = |from: &str, to: &str| {
+            let text = Preset::text("two-cores").unwrap();
+            assert!(text.contains(from));
+            std::fs::write(&path, text.replace(from, to)).unwrap();
+            Preset::open(path.to_str().unwrap()).unwrap_err().to_string()
+        };
+        for (from, to, told) in [
+            ("trials = 50", "trials = 0", "trials"),
+            ("trials = 50", "trails = 50", "trails"),
+            ("epochs = 1.0", "epochs = -1.0", "training.epochs is -1"),
+            ("epochs = 10.0", "epochs = 0.0", "final_training.epochs is 0"),
+            ("mode = \"qaft-mp\"", "mode = \"qaft\"", "line 4"),
+            ("reference_accuracy = 0.8", "reference_accuracy = 80.0", "reference_accuracy"),
+        ] {
+            let error = error(from, to);
+            assert!(error.contains(told) && error.contains("mine.toml") && !error.contains('\n'), "{error}");
+        }
+        let absent = Preset::open("no-such-preset").unwrap_err().to_string();
+        assert!(absent.contains("two-cores, paper-cifar10"), "{absent}");
+    }
+}
