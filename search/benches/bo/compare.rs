@@ -4,36 +4,40 @@ use bomp_search::ask_tell::Definition;
 use bomp_search::bo::pareto::Front;
 use bomp_search::bo::strategy::{Score, Strategy};
 use bomp_search::study::StrategyKind;
-use clap::ValueEnum;
 
 use crate::client::{Oracle, Study, study};
 
 /// Parts of the best hypervolume.
 const PARTS: [f64; 4] = [0.8, 0.9, 0.95, 0.98];
 
-/// Prints the table of `oracle`; the default strategy is the first row, and the others say how many times as many trials
-/// they need.
-pub(crate) fn run(oracle: &(impl Oracle + Sync), trials: usize, seeds: u64) -> anyhow::Result<()> {
+/// Prints the table of `oracle`; the other rows say how many times as many trials as the first they need.
+pub(crate) fn run(
+    oracle: &(impl Oracle + Sync),
+    strategies: &[StrategyKind],
+    trials: usize,
+    seeds: u64,
+) -> anyhow::Result<()> {
     let best = oracle.best_hypervolume();
     println!("{}\nmedian trials over {seeds} seeds, at most {trials}, through ask-tell", oracle.title());
     let heads: String =
         PARTS.iter().map(|part| format!(" {:>14}", format!("to {:.0} %", part * 100.0))).collect();
     println!("{:>10}{heads} {:>10} {:>14}", "strategy", "% at end", "ms/proposal");
-    let mut first: Vec<Option<usize>> = Vec::new();
-    for &kind in StrategyKind::value_variants() {
+    let mut first: Vec<Option<f64>> = Vec::new();
+    for &kind in strategies {
         let strategy = || kind.strategy(None, Score { reference_size: 8.0, log_bits: None });
         let studies = studies(oracle, &strategy, trials, seeds)?;
         let reached = PARTS.map(|part| {
             let trials = |study: &Study| study.hypervolumes.iter().position(|&h| h >= part * best);
-            median(studies.iter().map(|study| trials(study).map_or(usize::MAX, |first| first + 1)))
-                .filter(|&trials| trials < usize::MAX)
+            median(
+                studies.iter().map(|study| trials(study).map_or(f64::INFINITY, |first| first as f64 + 1.0)),
+            )
         });
         if first.is_empty() {
             first = reached.to_vec();
         }
-        let cell = |(&reached, &first): (&Option<usize>, &Option<usize>)| {
+        let cell = |(&reached, &first): (&Option<f64>, &Option<f64>)| {
             let ratio = first.map_or(String::new(), |first| {
-                format!(" ({:.1}x)", reached.unwrap_or(trials) as f64 / first as f64)
+                format!(" ({:.1}x)", reached.unwrap_or(trials as f64) / first)
             });
             match reached {
                 Some(reached) => format!(" {:>14}", format!("{reached}{ratio}")),
@@ -88,9 +92,11 @@ fn studies(
     })
 }
 
-/// The median; of an even number the upper one, so that it was seen.
-fn median<T: PartialOrd + Copy>(values: impl IntoIterator<Item = T>) -> Option<T> {
-    let mut values: Vec<T> = values.into_iter().collect();
-    values.sort_by(|a, b| a.partial_cmp(b).expect("comparable"));
-    values.get(values.len() / 2).copied()
+/// The median, `None` where it would be an infinity.
+fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    let middle = (values.get(n.saturating_sub(1) / 2)? + values[n / 2]) / 2.0;
+    middle.is_finite().then_some(middle)
 }

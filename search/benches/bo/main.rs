@@ -10,7 +10,8 @@ mod table;
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use bomp_search::study::StrategyKind;
+use clap::{Parser, ValueEnum};
 
 /// Compares the strategies of the optimiser.
 #[derive(Parser)]
@@ -18,6 +19,9 @@ struct Arguments {
     /// Table of real trainings with the columns op0.., val_acc_0.. [%] and model_size_mb [default: none]
     #[arg(long)]
     table: Option<PathBuf>,
+    /// Only these strategies [default: all]
+    #[arg(long, value_enum)]
+    strategy: Vec<StrategyKind>,
     /// Studies for each strategy
     #[arg(long, default_value_t = 20)]
     seeds: u64,
@@ -34,10 +38,14 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let all = StrategyKind::value_variants();
+    let strategies = if arguments.strategy.is_empty() { all } else { &arguments.strategy };
     match &arguments.table {
-        Some(path) => compare::run(&table::Table::read(path)?, arguments.trials, arguments.seeds)?,
+        Some(path) => {
+            compare::run(&table::Table::read(path)?, strategies, arguments.trials, arguments.seeds)?
+        }
         None => println!("SKIPPED: the table of real trainings; name it with --table"),
     }
-    compare::run(&invented::Invented::paper()?, arguments.invented_trials, arguments.seeds)?;
+    compare::run(&invented::Invented::paper()?, strategies, arguments.invented_trials, arguments.seeds)?;
     late::run()
 }

@@ -3,7 +3,9 @@
 //! How far a trial fell behind the front says little about where to look next, but would stretch the scale on which good
 //! trials are told apart. So before they are modelled, values below the front's level at their cost are compressed into
 //! a bounded interval beneath that level. The closed form of the acquisition stays exact: a candidate can only improve on
-//! levels of the front at its own or a higher cost, and from there on up values are left as they are.
+//! levels of the front at its own or a higher cost, and from there on up values are left as they are. The front that is to
+//! be improved is the believed one, of the means at the points tried: one trial's luck then does not end the search near it
+//! (the plug-in of Vazquez et al., "Global optimization based on noisy evaluations", 2008).
 
 use rand_chacha::ChaCha8Rng;
 
@@ -45,11 +47,17 @@ impl<'a> Surrogate<'a> {
         }
         let costs: Vec<f64> = objectives.iter().map(|o| o.cost).collect();
         let (encoder, inputs) = Encoder::new(problem, &points, &costs);
-        let front = Front::of(reference, objectives.iter().copied());
+        let mut front = Front::of(reference, objectives.iter().copied());
         let values: Vec<f64> = objectives.iter().map(|o| o.value).collect();
         let (value, cost) = if problem.cost_is_known() {
             let levels: Vec<f64> = costs.iter().map(|&cost| front.level(cost)).collect();
-            (Gp::fit(&encoder.geometry, inputs, &compress_below(&levels, &values)), None)
+            let value = Gp::fit(&encoder.geometry, inputs.clone(), &compress_below(&levels, &values));
+            // What chance has raised is no level that others have to reach.
+            let believed = value.predict(&inputs);
+            let believed = believed.means.column(0).iter().map(|&mean| value.warp().inverse(mean));
+            front =
+                Front::of(reference, believed.zip(&costs).map(|(value, &cost)| Objectives { value, cost }));
+            (value, None)
         } else {
             // Here a candidate's cost is uncertain too, and only the reference is below every level.
             let raised: Vec<f64> = costs.iter().map(|cost| -cost).collect();

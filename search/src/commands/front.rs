@@ -1,7 +1,7 @@
 //! `bomp-search pareto`: the trials that no other one beats in both accuracy and size.
 
 use anyhow::Result;
-use bomp_search::session;
+use bomp_search::proposal;
 use bomp_search::study::{Store, Trial};
 
 use super::{Outcome, StudyOptions, table};
@@ -15,7 +15,7 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
     } else {
         println!("{}", table::HEADING);
         front.iter().for_each(|trial| println!("{}", table::line(trial)));
-        let hypervolume = session::hypervolume(store.config(), &front);
+        let hypervolume = proposal::hypervolume(store.config(), &front);
         println!(
             "hypervolume {hypervolume:.6} (accuracy above the reference x log10 of bytes below the budget)"
         );

@@ -12,6 +12,7 @@ mod progress;
 mod run;
 mod status;
 mod table;
+mod trainer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -6,14 +6,13 @@ use anyhow::{Result, bail, ensure};
 use bomp_export::data;
 use bomp_export::ir::Bits;
 use bomp_search::recipe::{Mode, TrainConfig};
-use bomp_search::session::{self, Ending, Evaluation, Evaluator};
-use bomp_search::space::genotype::Genotype;
-use bomp_search::space::{Limits, Space, SpaceProblem, Usage};
-use bomp_search::study::{DataConfig, Measured, Preset, Store, StrategyKind, StudyConfig, StudyLock, Trial};
-use bomp_search::train::{self, DeviceImages, TrainError};
+use bomp_search::session::{self, Ending};
+use bomp_search::space::{Limits, Space, SpaceProblem};
+use bomp_search::study::{DataConfig, Preset, Store, StrategyKind, StudyConfig, StudyLock};
+use bomp_search::train;
 
 use super::data::StudyData;
-use super::progress::{Bars, Interrupt};
+use super::trainer::Trainer;
 use super::{Outcome, options, table};
 
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
@@ -127,14 +126,7 @@ fn search(
         folder.display()
     );
     eprintln!("{}", table::HEADING);
-    let mut trainer = Trainer {
-        config: store.config().clone(),
-        training: DeviceImages::upload(&loaded.training, device)?,
-        validation: DeviceImages::upload(&loaded.validation, device)?,
-        threads,
-        bars: Bars::new("trials", done, trials),
-        interrupt: Interrupt::install()?,
-    };
+    let mut trainer = Trainer::new(store.config(), loaded, device, threads, done, trials)?;
     let ending = session::run(store, trials, &mut trainer)?;
     drop(trainer);
     let finished = store.trials()?.iter().filter(|trial| trial.measured().is_some()).count();
@@ -156,49 +148,4 @@ fn search(
         "{finished} finished trials; `bomp-search pareto --study {show}` shows the best, `finalise` finishes them"
     );
     Ok(Outcome::Done)
-}
-
-/// Evaluates trials with libtorch.
-struct Trainer {
-    config: StudyConfig,
-    training: DeviceImages,
-    validation: DeviceImages,
-    threads: usize,
-    bars: Bars,
-    interrupt: Interrupt,
-}
-
-impl Evaluator for Trainer {
-    fn evaluate(&mut self, number: u64, genotype: &Genotype, _: Usage) -> Evaluation {
-        let network = self.config.space.network(genotype);
-        let Self { config, training, validation, threads, bars, interrupt } = self;
-        let data = train::Data { train: training, held_out: validation };
-        let run = train::Run { seed: config.seed, trial: number, threads: *threads };
-        let mut progress = |progress| {
-            bars.training(&progress);
-            interrupt.signal()
-        };
-        let quantisation = config.mode.in_the_loop();
-        let float = train::train_float(&network, data, &config.training, run, None, &mut progress);
-        let result = float.and_then(|float| {
-            let scored =
-                train::score(&network, &float, data, &config.training, quantisation, run, &mut progress)?;
-            Ok((float, scored))
-        });
-        match result {
-            Ok((float, scored)) => Evaluation::Finished(Measured {
-                correct: scored.correct as u64,
-                float_correct: float.correct as u64,
-                images: float.images as u64,
-                trained_images: float.trained_images + scored.trained_images,
-                seconds: float.seconds + scored.seconds,
-            }),
-            Err(TrainError::Stopped { .. }) => Evaluation::Interrupted,
-            Err(error) => Evaluation::Failed(error.to_string()),
-        }
-    }
-
-    fn ended(&mut self, trial: &Trial) {
-        self.bars.ended(trial);
-    }
 }

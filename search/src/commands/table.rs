@@ -15,6 +15,13 @@ pub(crate) fn line(trial: &Trial) -> String {
         TrialState::Failed { reason } => {
             format!("{number:>5}     failed        - {usage}         -  {reason}")
         }
+        TrialState::GivenUp(given_up) => format!(
+            "{number:>5}   given up        - {usage}  {:>8.1}  {:.2}% halfway: at most {:.2}% in the end, the front has {:.2}%",
+            given_up.seconds,
+            100.0 * given_up.halfway.accuracy(),
+            100.0 * given_up.bound,
+            100.0 * given_up.level
+        ),
         TrialState::Finished(measured) => format!(
             "{number:>5}    {:>6.2}%  {:>6.2}% {usage}  {:>8.1}",
             100.0 * measured.accuracy(),

@@ -15,6 +15,7 @@ mod genes;
 pub mod genotype;
 mod limits;
 mod network;
+mod policies;
 mod problem;
 mod reductions;
 mod repair;
@@ -31,6 +32,7 @@ pub use cardinality::Cardinality;
 pub use error::{LimitsError, SpaceError};
 pub use genes::Gene;
 pub use limits::{Limits, Usage};
+pub use policies::Policies;
 pub use problem::SpaceProblem;
 
 use crate::bo::problem::Point;

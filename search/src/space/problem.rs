@@ -22,6 +22,8 @@ pub struct SpaceProblem {
     /// A network within the limits, small: where repair ends if all else fails.
     fallback: Point,
     fallback_bytes: usize,
+    /// The genes of a trained float network, if several trials share one.
+    shared: Vec<usize>,
 }
 
 impl SpaceProblem {
@@ -37,7 +39,20 @@ impl SpaceProblem {
             .genes()
             .iter()
             .map(|gene| Dimension::ordinal(&*gene.name, gene.coordinates.iter().copied()));
-        Ok(Self { dimensions: dimensions.collect(), fallback, fallback_bytes, limits, space })
+        Ok(Self {
+            dimensions: dimensions.collect(),
+            fallback,
+            fallback_bytes,
+            shared: Vec::new(),
+            limits,
+            space,
+        })
+    }
+
+    /// The same problem, in which trials of equal architecture share a trained float network.
+    #[must_use]
+    pub fn with_shared_networks(self) -> Self {
+        Self { shared: super::policies::architecture(&self), ..self }
     }
 
     /// The space.
@@ -93,6 +108,10 @@ impl Problem for SpaceProblem {
     /// log10 of the MACs.
     fn features(&self, points: &[Point]) -> Vec<Vec<f64>> {
         points.iter().map(|point| vec![(macs(&self.network(point)) as f64).log10()]).collect()
+    }
+
+    fn shared(&self) -> &[usize] {
+        &self.shared
     }
 
     /// Each gene uniform, then reduced where necessary: half of the points to the limits, half to a size drawn

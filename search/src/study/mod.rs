@@ -14,4 +14,4 @@ pub use config::{DataConfig, StrategyKind, StudyConfig};
 pub use lock::StudyLock;
 pub use preset::{Preset, PresetError};
 pub use store::{Store, StoreError};
-pub use trial::{Measured, Trial, TrialState};
+pub use trial::{GivenUp, Halfway, Measured, Trial, TrialState};

@@ -6,12 +6,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{Measured, StudyConfig, Trial, TrialState};
+use super::{GivenUp, Measured, StudyConfig, Trial, TrialState};
+use crate::proposal::Proposal;
 use crate::space::Usage;
-use crate::space::genotype::Genotype;
 
 /// Layout of the tables; a study of another one is refused.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 const FILE: &str = "study.sqlite";
 
 /// What can go wrong with a study on disk.
@@ -112,8 +112,8 @@ impl Store {
                                      created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
                  CREATE TABLE trials (
                      number INTEGER PRIMARY KEY,
-                     state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'failed')),
-                     genotype TEXT NOT NULL,
+                     state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'given up', 'failed')),
+                     genotype TEXT NOT NULL, lead INTEGER,
                      size_bytes INTEGER NOT NULL, ram_bytes INTEGER NOT NULL, macs INTEGER NOT NULL,
                      measured TEXT, reason TEXT,
                      claimed TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, ended TEXT);",
@@ -175,16 +175,24 @@ impl Store {
     ///
     /// # Errors
     /// The database cannot be written.
-    pub fn claim(&mut self, genotype: &Genotype, usage: Usage) -> Result<u64, StoreError> {
+    pub fn claim(&mut self, proposal: &Proposal) -> Result<u64, StoreError> {
+        let Proposal { genotype, usage, lead } = proposal;
         let genotype = self.to_json("trials.genotype", genotype)?;
         self.transaction(|transaction| {
             let number: i64 =
                 transaction
                     .query_row("SELECT COALESCE(MAX(number) + 1, 0) FROM trials", [], |row| row.get(0))?;
             transaction.execute(
-                "INSERT INTO trials (number, state, genotype, size_bytes, ram_bytes, macs)
-                 VALUES (?1, 'running', ?2, ?3, ?4, ?5)",
-                params![number, genotype, usage.bytes as i64, usage.ram as i64, usage.macs as i64],
+                "INSERT INTO trials (number, state, genotype, lead, size_bytes, ram_bytes, macs)
+                 VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    number,
+                    genotype,
+                    lead.map(|lead| lead as i64),
+                    usage.bytes as i64,
+                    usage.ram as i64,
+                    usage.macs as i64
+                ],
             )?;
             Ok(number as u64)
         })
@@ -197,6 +205,15 @@ impl Store {
     pub fn finish(&mut self, number: u64, measured: &Measured) -> Result<(), StoreError> {
         let measured = self.to_json("trials.measured", measured)?;
         self.end(number, "finished", Some(&measured), None)
+    }
+
+    /// Records that a running trial was given up halfway.
+    ///
+    /// # Errors
+    /// The trial is not running, or the database cannot be written.
+    pub fn give_up(&mut self, number: u64, given_up: &GivenUp) -> Result<(), StoreError> {
+        let given_up = self.to_json("trials.measured", given_up)?;
+        self.end(number, "given up", Some(&given_up), None)
     }
 
     /// Records that a running trial failed, and why.
@@ -231,7 +248,7 @@ impl Store {
     pub fn trials(&self) -> Result<Vec<Trial>, StoreError> {
         let query = || {
             let mut statement = self.connection.prepare(
-                "SELECT number, state, genotype, size_bytes, ram_bytes, macs, measured, reason
+                "SELECT number, state, genotype, size_bytes, ram_bytes, macs, measured, reason, lead
                  FROM trials ORDER BY number",
             )?;
             let rows = statement.query_map([], |row| {
@@ -246,28 +263,33 @@ impl Store {
                     usage,
                     text(6)?,
                     text(7)?,
+                    row.get::<_, Option<i64>>(8)?.map(|lead| lead as u64),
                 ))
             })?;
             rows.collect::<Result<Vec<_>, _>>()
         };
         let rows = query().map_err(|source| self.database(source))?;
-        let trial = |(number, state, genotype, usage, measured, reason): (u64, String, String, _, _, _)| {
-            let content = |field: &str| {
-                let field = format!("trial {number}, {field}");
-                move |source| StoreError::Content { path: self.path.clone(), field, source }
+        let trial =
+            |(number, state, genotype, usage, measured, reason, lead): (u64, String, String, _, _, _, _)| {
+                let content = |field: &str| {
+                    let field = format!("trial {number}, {field}");
+                    move |source| StoreError::Content { path: self.path.clone(), field, source }
+                };
+                let measured: Option<String> = measured;
+                let reason: Option<String> = reason;
+                let genotype = serde_json::from_str(&genotype).map_err(content("genotype"))?;
+                let state = match state.as_str() {
+                    "running" => TrialState::Running,
+                    "finished" => TrialState::Finished(
+                        serde_json::from_str(&measured.unwrap_or_default()).map_err(content("measured"))?,
+                    ),
+                    "given up" => TrialState::GivenUp(
+                        serde_json::from_str(&measured.unwrap_or_default()).map_err(content("measured"))?,
+                    ),
+                    _ => TrialState::Failed { reason: reason.unwrap_or_default() },
+                };
+                Ok(Trial { number, genotype, usage, lead, state })
             };
-            let measured: Option<String> = measured;
-            let reason: Option<String> = reason;
-            let genotype = serde_json::from_str(&genotype).map_err(content("genotype"))?;
-            let state = match state.as_str() {
-                "running" => TrialState::Running,
-                "finished" => TrialState::Finished(
-                    serde_json::from_str(&measured.unwrap_or_default()).map_err(content("measured"))?,
-                ),
-                _ => TrialState::Failed { reason: reason.unwrap_or_default() },
-            };
-            Ok(Trial { number, genotype, usage, state })
-        };
         rows.into_iter().map(trial).collect()
     }
 

@@ -18,6 +18,45 @@ pub struct Measured {
     pub trained_images: u64,
     /// Wall-clock seconds of the trial on the machine that ran it.
     pub seconds: f64,
+    /// What was seen halfway through the float training, if the study looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halfway: Option<Halfway>,
+}
+
+/// A look at a float network after half of its training. Counts are images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halfway {
+    /// Classified correctly.
+    pub correct: u64,
+    /// Looked at: some of the validation images.
+    pub images: u64,
+}
+
+impl Halfway {
+    /// Accuracy, 0..=1.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.images.max(1) as f64
+    }
+}
+
+/// Why a training was not gone on with, and what that saved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// What was seen.
+    pub halfway: Halfway,
+    /// The accuracy, 0..=1, that the network would have ended with as far as can be told.
+    pub expected_accuracy: f64,
+    /// The accuracy that it would hardly have exceeded.
+    pub bound: f64,
+    /// The accuracy that would have improved the front.
+    pub level: f64,
+    /// Images trained on.
+    pub trained_images: u64,
+    /// Images that were saved.
+    pub saved_images: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
 }
 
 impl Measured {
@@ -36,6 +75,8 @@ pub enum TrialState {
     Running,
     /// Measured.
     Finished(Measured),
+    /// Given up halfway, because it could not improve the front any more.
+    GivenUp(GivenUp),
     /// Could not be measured, for this reason; never tried again.
     Failed {
         /// Why.
@@ -52,6 +93,9 @@ pub struct Trial {
     pub genotype: Genotype,
     /// What it takes of a device, known before it was trained.
     pub usage: Usage,
+    /// The trial whose trained float network it shares; `None`: it trains its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<u64>,
     /// Where it stands.
     #[serde(flatten)]
     pub state: TrialState,
@@ -69,7 +113,17 @@ impl Trial {
     pub fn measured(&self) -> Option<&Measured> {
         match &self.state {
             TrialState::Finished(measured) => Some(measured),
-            TrialState::Running | TrialState::Failed { .. } => None,
+            TrialState::Running | TrialState::GivenUp(_) | TrialState::Failed { .. } => None,
+        }
+    }
+
+    /// Images trained on, of a trial that has ended.
+    #[must_use]
+    pub fn trained_images(&self) -> u64 {
+        match &self.state {
+            TrialState::Finished(measured) => measured.trained_images,
+            TrialState::GivenUp(given_up) => given_up.trained_images,
+            TrialState::Running | TrialState::Failed { .. } => 0,
         }
     }
 }

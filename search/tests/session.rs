@@ -1,0 +1,189 @@
+//! The study's loop with an invented evaluator: policies that share a network, trainings given up, interruption and
+//! resumption, whatever the strategy.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bomp_search::proposal::front;
+use bomp_search::session::{Assignment, Ending, Evaluation, Evaluator, run};
+use bomp_search::space::genotype::Genotype;
+use bomp_search::space::{Limits, Space};
+use bomp_search::stream::stream;
+use bomp_search::study::{
+    DataConfig, GivenUp, Halfway, Measured, Preset, Store, StrategyKind, StudyConfig, Trial, TrialState,
+};
+use clap::ValueEnum;
+use rand::RngExt;
+
+const IMAGES: u64 = 10_000;
+
+fn config(strategy: StrategyKind, policies_per_network: u64, early_stopping: bool) -> StudyConfig {
+    let preset = Preset::open("two-cores").unwrap();
+    StudyConfig {
+        tool_version: "test".into(),
+        seed: 5,
+        trials: 40,
+        mode: preset.mode,
+        strategy,
+        initial_trials: None,
+        policies_per_network,
+        early_stopping,
+        reference_accuracy: 0.6,
+        reference_size: preset.reference_size,
+        space: Space::open("extended").unwrap(),
+        limits: Limits { max_size: Some(9_000), max_ram: Some(16_000), max_macs: Some(1_000_000) },
+        data: DataConfig {
+            path: "invented".into(),
+            format: "auto".into(),
+            validation: "0.1".into(),
+            name: "invented".into(),
+            sha256: String::new(),
+        },
+        training: preset.training,
+        final_training: preset.final_training,
+    }
+}
+
+/// Accuracy grows with the size; halfway is most of the way, with some chance.
+struct Invented {
+    /// Stops before the trial of this number.
+    interrupt_before: Option<u64>,
+    trials: Vec<Trial>,
+}
+
+impl Invented {
+    fn new(interrupt_before: Option<u64>) -> Self {
+        Self { interrupt_before, trials: Vec::new() }
+    }
+}
+
+fn invented_accuracy(number: u64, bytes: usize) -> (f64, f64) {
+    let mut random = stream(9, number, "accuracy");
+    let quality: f64 = random.random();
+    let end = 0.95 - 0.12 * (4.0 - (bytes as f64).log10()) - 0.25 * quality * quality;
+    (end - 0.15 * (1.0 - end) - 0.01 * random.random::<f64>(), end)
+}
+
+impl Evaluator for Invented {
+    fn evaluate(&mut self, assignment: &Assignment) -> Evaluation {
+        if self.interrupt_before == Some(assignment.number) {
+            return Evaluation::Interrupted;
+        }
+        let lead = assignment.proposal.lead.unwrap_or(assignment.number);
+        let (halfway, end) = invented_accuracy(lead, assignment.proposal.usage.bytes);
+        let seen = Halfway { correct: (halfway * 2_000.0) as u64, images: 2_000 };
+        if let Some(hurdle) = &assignment.hurdle
+            && !hurdle.clears(seen.accuracy())
+        {
+            return Evaluation::GivenUp(GivenUp {
+                halfway: seen,
+                expected_accuracy: hurdle.forecast.expected(seen.accuracy()),
+                bound: hurdle.forecast.bound(seen.accuracy()),
+                level: hurdle.level,
+                trained_images: 27_000,
+                saved_images: 54_000,
+                seconds: 1.0,
+            });
+        }
+        Evaluation::Finished(Measured {
+            correct: (end * IMAGES as f64) as u64,
+            float_correct: (end * IMAGES as f64) as u64,
+            images: IMAGES,
+            trained_images: 81_000,
+            seconds: 1.0,
+            halfway: assignment.proposal.lead.is_none().then_some(seen),
+        })
+    }
+
+    fn ended(&mut self, trial: &Trial) {
+        self.trials.push(trial.clone());
+    }
+}
+
+fn study(folder: &Path, config: &StudyConfig) -> Vec<Trial> {
+    let mut store = Store::create(folder, config).unwrap();
+    let mut evaluator = Invented::new(None);
+    assert_eq!(run(&mut store, config.trials, &mut evaluator).unwrap(), Ending::Complete);
+    assert_eq!(evaluator.trials, store.trials().unwrap());
+    evaluator.trials
+}
+
+/// Everything of a network but its bit widths.
+fn architecture(genotype: &Genotype) -> String {
+    let mut json = serde_json::to_value(genotype).unwrap();
+    fn strip(value: &mut serde_json::Value) {
+        if let Some(object) = value.as_object_mut() {
+            object.remove("bits");
+            object.values_mut().for_each(strip);
+        }
+        value.as_array_mut().into_iter().flatten().for_each(strip);
+    }
+    strip(&mut json);
+    json.to_string()
+}
+
+#[test]
+fn every_strategy_interrupted_anywhere_goes_on_as_if_it_had_not_been() {
+    for &strategy in StrategyKind::value_variants() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(strategy, 3, true);
+        config.trials = 16;
+        let whole = study(&folder.path().join("whole"), &config);
+        let parts = folder.path().join("parts");
+        Store::create(&parts, &config).unwrap();
+        for interrupt_before in [Some(1), Some(5), Some(6), Some(11), None] {
+            let mut store = Store::open(&parts).unwrap();
+            run(&mut store, config.trials, &mut Invented::new(interrupt_before)).unwrap();
+        }
+        assert_eq!(Store::open(&parts).unwrap().trials().unwrap(), whole, "{strategy:?}");
+    }
+}
+
+#[test]
+fn policies_share_an_architecture_and_differ_in_widths() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(StrategyKind::Ehvi, 4, false);
+    let trials = study(folder.path(), &config);
+    let mut networks: BTreeMap<u64, Vec<&Trial>> = BTreeMap::new();
+    for trial in &trials {
+        networks.entry(trial.lead.unwrap_or(trial.number)).or_default().push(trial);
+        assert!(config.limits.admit(&config.space.network(&trial.genotype)));
+    }
+    assert_eq!(networks.len(), 10);
+    for (lead, policies) in &networks {
+        assert_eq!(policies.len(), 4, "trial {lead}");
+        let expected = architecture(&trials[*lead as usize].genotype);
+        assert!(policies.iter().all(|trial| architecture(&trial.genotype) == expected));
+        for (i, a) in policies.iter().enumerate() {
+            assert!(policies[i + 1..].iter().all(|b| a.genotype != b.genotype));
+        }
+    }
+    let mut architectures: Vec<String> =
+        networks.keys().map(|&lead| architecture(&trials[lead as usize].genotype)).collect();
+    architectures.sort();
+    architectures.dedup();
+    assert!(architectures.len() >= 8, "{} different architectures", architectures.len());
+}
+
+#[test]
+fn what_is_given_up_would_hardly_have_been_on_the_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(StrategyKind::Random, 1, true);
+    config.trials = 200;
+    let trials = study(folder.path(), &config);
+    let (mut given_up, mut lost) = (0, 0);
+    for trial in &trials {
+        let TrialState::GivenUp(figures) = &trial.state else { continue };
+        given_up += 1;
+        assert!(figures.bound <= figures.level);
+        let cost = (trial.usage.bytes as f64).log10();
+        let before = front(&config, &trials[..trial.number as usize]);
+        lost += u64::from(invented_accuracy(trial.number, trial.usage.bytes).1 > before.level(cost));
+    }
+    assert!(given_up >= 100, "{given_up} of 200 were given up");
+    assert!(lost <= 2, "{lost} of {given_up} would have improved the front");
+    // Without the option nothing is.
+    config.early_stopping = false;
+    let trials = study(&folder.path().join("without"), &config);
+    assert!(trials.iter().all(|trial| trial.measured().is_some()));
+}

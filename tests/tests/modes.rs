@@ -1,0 +1,117 @@
+//! Every mode and every strategy of the search, end to end with real training at tiny settings.
+
+use std::path::Path;
+
+use bomp_tests::{refuse, succeed};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&succeed("bomp-search", arguments)).expect("--json prints JSON")
+}
+
+/// A study of three trials on parts of an epoch, and its state.
+fn study(folder: &Path, extra: &[&str]) -> (String, Value) {
+    let study = folder.join("study").to_str().expect("temporary folders have plain names").to_owned();
+    let small = ["--max-macs", "150k", "--max-ram", "16kB", "--max-size", "9kB", "--epochs", "0.03"];
+    let short = ["--qaft-epochs", "0.02", "--final-epochs", "0.05", "--final-qaft-epochs", "0.02"];
+    let mut arguments = vec!["run", "--study", &study];
+    arguments.extend(small.into_iter().chain(short));
+    if !extra.contains(&"--trials") {
+        arguments.extend(["--trials", "3"]);
+    }
+    arguments.extend(extra);
+    succeed("bomp-search", &arguments);
+    let status = json(&["status", "--study", &study, "--json"]);
+    (study, status)
+}
+
+fn trials(status: &Value) -> &Vec<Value> {
+    status["trials"].as_array().expect("a list of trials")
+}
+
+/// Widths of all weights of a genotype, with repetitions.
+fn widths(value: &Value) -> Vec<u64> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(
+                |(name, value)| {
+                    if name == "bits" { value.as_u64().into_iter().collect() } else { widths(value) }
+                },
+            )
+            .collect(),
+        Value::Array(values) => values.iter().flat_map(widths).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_mode_finds_and_finishes_a_network() {
+    for (mode, allowed, afterwards) in [
+        ("qaft-mp", &[4, 5, 6, 7, 8][..], "qaft"),
+        ("qaft-4", &[4], "qaft"),
+        ("qaft-8", &[8], "qaft"),
+        ("ptq-mp", &[4, 5, 6, 7, 8], "ptq"),
+        ("ptq-8", &[8], "ptq"),
+        ("float", &[8], "ptq"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let (study, status) = study(folder.path(), &["--mode", mode]);
+        assert_eq!(status["finished"], 3, "{mode}");
+        assert_eq!(status["config"]["mode"], mode);
+        for trial in trials(&status) {
+            let widths = widths(&trial["genotype"]);
+            assert!(widths.iter().all(|width| allowed.contains(width)), "{mode}: {widths:?}");
+            let float_is_scored = trial["float_correct"] == trial["correct"];
+            assert!(mode != "float" || float_is_scored);
+        }
+        let finished = &json(&["finalise", "--study", &study, "--best", "--json"])[0];
+        assert!(finished["integer_correct"].as_u64() > Some(0), "{mode}: {finished}");
+        let candidate = Path::new(finished["candidate"].as_str().unwrap());
+        let text = std::fs::read_to_string(candidate.join("network.json")).unwrap();
+        let network: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(network["provenance"]["quantisation"], afterwards, "{mode}");
+        if mode == "ptq-mp" {
+            // "MP PTQ-NAS (QAFT)" of figure 5: fine-tuned after the search, beside the other.
+            let tuned =
+                &json(&["finalise", "--study", &study, "--best", "--quantisation", "qaft", "--json"])[0];
+            assert!(tuned["candidate"].as_str().unwrap().contains("final-qaft"), "{tuned}");
+            assert!(tuned["trained_images"].as_u64() > finished["trained_images"].as_u64());
+        }
+    }
+}
+
+#[test]
+fn jasq_scores_sixteen_bits_and_packs_none() {
+    let folder = TempDir::new().unwrap();
+    let (study, status) = study(folder.path(), &["--mode", "jasq", "--trials", "6"]);
+    assert_eq!((&status["finished"], &status["config"]["strategy"]), (&6.into(), &"evolution".into()));
+    let wide = |trial: &&Value| widths(&trial["genotype"]).contains(&16);
+    for trial in trials(&status) {
+        assert!(widths(&trial["genotype"]).iter().all(|width| [4, 8, 16].contains(width)));
+        assert!(trial["correct"].as_u64() > Some(600), "worse than chance: {trial}");
+    }
+    let trial = trials(&status).iter().find(wide).expect("one of six has a layer of 16 bits");
+    let number = trial["number"].to_string();
+    let line = refuse("bomp-search", &["finalise", "--study", &study, "--trial", &number]);
+    assert!(line.contains("16-bit weights can be scored"), "{line}");
+}
+
+#[test]
+fn every_strategy_and_the_policies_of_a_network() {
+    for strategy in ["ehvi", "paper", "evolution", "random"] {
+        let folder = TempDir::new().unwrap();
+        let extra = ["--strategy", strategy, "--initial-trials", "1", "--trials", "4"];
+        let (_, status) = study(folder.path(), &[&extra[..], &["--policies-per-network", "2"]].concat());
+        assert_eq!(status["finished"], 4, "{strategy}");
+        let of = |field: &str| -> Vec<Option<u64>> {
+            trials(&status).iter().map(|trial| trial[field].as_u64()).collect()
+        };
+        assert_eq!(of("lead"), [None, Some(0), None, Some(2)], "{strategy}");
+        // The float network is shared, and paid for once.
+        let (float, cost) = (of("float_correct"), of("trained_images"));
+        assert_eq!((float[0], float[2]), (float[1], float[3]), "{strategy}");
+        assert!(cost[1] < cost[0] && cost[3] < cost[2], "{strategy}: {cost:?}");
+    }
+}
