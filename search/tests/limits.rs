@@ -55,12 +55,12 @@ fn random() {
 
 #[test]
 fn evolution() {
-    check(StrategyKind::Evolution, 3_500, 10);
+    check(StrategyKind::Evolution, 3_800, 10);
 }
 
 #[test]
 fn ehvi() {
-    check(StrategyKind::Ehvi, 400, 8);
+    check(StrategyKind::Ehvi, 100, 4);
 }
 
 #[test]

@@ -53,10 +53,12 @@ impl<'a> Surrogate<'a> {
             let levels: Vec<f64> = costs.iter().map(|&cost| front.level(cost)).collect();
             let value = Gp::fit(&encoder.geometry, inputs.clone(), &compress_below(&levels, &values));
             // What chance has raised is no level that others have to reach.
-            let believed = value.predict(&inputs);
-            let believed = believed.means.column(0).iter().map(|&mean| value.warp().inverse(mean));
-            front =
-                Front::of(reference, believed.zip(&costs).map(|(value, &cost)| Objectives { value, cost }));
+            let believed = value.predict(&inputs).means;
+            let points = believed.iter().zip(&costs);
+            front = Front::of(
+                reference,
+                points.map(|(&mean, &cost)| Objectives { value: value.warp().inverse(mean), cost }),
+            );
             (value, None)
         } else {
             // Here a candidate's cost is uncertain too, and only the reference is below every level.
