@@ -18,7 +18,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "quickstart")]
     out: PathBuf,
     /// Trials of the search
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 8)]
     trials: u64,
     /// Largest packed model (1 kB = 1000 bytes)
     #[arg(long, value_name = "SIZE", default_value = "10kB")]
@@ -141,9 +141,9 @@ const SEARCH: [&str; 16] = [
     "--qaft-epochs",
     "0.25",
     "--final-epochs",
-    "10",
+    "5",
     "--final-qaft-epochs",
-    "2",
+    "1",
 ];
 
 /// Runs the flow.
