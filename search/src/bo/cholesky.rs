@@ -1,7 +1,7 @@
 //! Cholesky factor of a covariance matrix that never fails on a finite matrix, grows by single rows, and solves many
 //! right-hand sides at once.
 
-use nalgebra::{Cholesky, DMatrix, DVectorView, Dyn};
+use nalgebra::{Cholesky, DMatrix, DVector, DVectorView, Dyn};
 
 /// Rows of a block in [`Factor::solve_lower`]: small enough for the cache, large enough for the matrix product.
 const BLOCK: usize = 48;
@@ -68,6 +68,21 @@ impl Factor {
             let product = inverse * &here;
             here.copy_from(&product);
         }
+    }
+
+    /// L b.
+    #[must_use]
+    pub(super) fn multiply(&self, b: &DVector<f64>) -> DVector<f64> {
+        &self.lower * b
+    }
+
+    /// L^-T b.
+    #[must_use]
+    pub(super) fn solve_upper(&self, b: &DVector<f64>) -> DVector<f64> {
+        let mut solved = b.clone();
+        let solvable = self.lower.tr_solve_lower_triangular_mut(&mut solved);
+        debug_assert!(solvable, "the diagonal of a factor is positive");
+        solved
     }
 
     /// K^-1.

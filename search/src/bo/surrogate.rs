@@ -51,9 +51,9 @@ impl<'a> Surrogate<'a> {
         let values: Vec<f64> = objectives.iter().map(|o| o.value).collect();
         let (value, cost) = if problem.cost_is_known() {
             let levels: Vec<f64> = costs.iter().map(|&cost| front.level(cost)).collect();
-            let value = Gp::fit(&encoder.geometry, inputs.clone(), &compress_below(&levels, &values));
+            let value = Gp::fit(&encoder.geometry, inputs, &compress_below(&levels, &values));
             // What chance has raised is no level that others have to reach.
-            let believed = value.predict(&inputs).means;
+            let believed = value.smoothed();
             let points = believed.iter().zip(&costs);
             front = Front::of(
                 reference,

@@ -1,0 +1,169 @@
+//! Images per second of training, in float and quantisation-aware at 4 bits, on one fixed small network: two workers with
+//! one thread each, as a search on two cores runs them. `cargo xtask bench train` runs it beside the paper's own stack.
+//!
+//! The network: stem 3x3x8; six inverted bottlenecks without residuals; a pointwise convolution to 64; the average; ten
+//! classes. 0.75 MMAC on 28x28x1.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use bomp_export::data;
+use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
+use bomp_search::recipe::{Augmentation, Quantisation, Schedule, TrainConfig};
+use bomp_search::train::{Data, DeviceImages, Phase, Progress, Run, Signal, score, train_float};
+use clap::Parser;
+
+/// Input and output channels, expansion, kernel and stride of each bottleneck.
+const BLOCKS: [(usize, usize, usize, usize, usize); 6] = [
+    (8, 8, 1, 3, 2),
+    (8, 8, 3, 3, 1),
+    (8, 16, 3, 3, 2),
+    (16, 16, 3, 3, 1),
+    (16, 24, 3, 3, 1),
+    (24, 24, 3, 3, 1),
+];
+
+/// Measures training.
+#[derive(Parser)]
+struct Arguments {
+    /// Images of an epoch
+    #[arg(long, default_value_t = 20_000)]
+    images: usize,
+    /// Images for one step of the optimiser
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Epochs that count; one before them warms up
+    #[arg(long, default_value_t = 2)]
+    epochs: usize,
+    /// Workers, with one thread each
+    #[arg(long, default_value_t = 2)]
+    workers: u64,
+    /// Passed by `cargo bench`; means nothing here
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let dataset = data::load(&data::default_folder(), data::Format::Auto)?;
+    let indices: Vec<usize> = (0..arguments.images.min(dataset.train.labels.len())).collect();
+    let train = DeviceImages::upload(&dataset.train.subset(&indices), tch::Device::Cpu)?;
+    let held_out = DeviceImages::upload(&dataset.test, tch::Device::Cpu)?;
+    let data = Data { train: &train, held_out: &held_out };
+    let network = network();
+    network.validate()?;
+    let epochs = arguments.epochs as f64 + 1.0;
+    let schedule = Schedule {
+        epochs,
+        batch: arguments.batch,
+        learning_rate: 0.01,
+        warm_up: 0.1,
+        weight_decay: 0.0,
+        label_smoothing: 0.0,
+    };
+    let config = TrainConfig {
+        float: schedule,
+        qaft: Schedule { learning_rate: 0.002, ..schedule },
+        distillation: 0.0,
+        augmentation: Augmentation { crop_padding: 0, flip: false },
+        shards: 1,
+    };
+    let results: anyhow::Result<Vec<Rates>> = std::thread::scope(|scope| {
+        let (network, config) = (&network, &config);
+        let workers = (0..arguments.workers)
+            .map(|worker| scope.spawn(move || measure(network, data, config, worker)))
+            .collect::<Vec<_>>();
+        workers.into_iter().map(|worker| worker.join().expect("a training does not panic")).collect()
+    });
+    let results = results?;
+    let sum = |rate: &dyn Fn(&Rates) -> f64| results.iter().map(rate).sum::<f64>();
+    println!(
+        "{}",
+        serde_json::json!({
+            "ours_float": sum(&|rates| rates.float),
+            "ours_qaft": sum(&|rates| rates.qaft),
+            "test_accuracy_float": results[0].float_accuracy,
+            "test_accuracy_qaft": results[0].qaft_accuracy,
+        })
+    );
+    Ok(())
+}
+
+/// Images per second, and what the training led to.
+struct Rates {
+    float: f64,
+    qaft: f64,
+    float_accuracy: f64,
+    qaft_accuracy: f64,
+}
+
+/// Both trainings one after the other; the first epoch of each does not count.
+fn measure(network: &Network, data: Data<'_>, config: &TrainConfig, worker: u64) -> anyhow::Result<Rates> {
+    let run = Run { seed: 1, trial: worker, threads: 1 };
+    let mut clocks = [Clock::default(), Clock::default()];
+    let mut progress = |progress: Progress| {
+        clocks[usize::from(progress.phase == Phase::Qaft)].see(progress, config.float.epochs);
+        Signal::Continue
+    };
+    let float = train_float(network, data, config, run, None, &mut progress)?;
+    let scored = score(network, &float, data, config, Quantisation::Qaft, run, &mut progress)?;
+    let [float_rate, qaft_rate] = clocks.map(|clock| clock.rate());
+    let accuracy = |correct: usize| correct as f64 / float.images as f64;
+    Ok(Rates {
+        float: float_rate.context("too few images to measure")?,
+        qaft: qaft_rate.context("too few images to measure")?,
+        float_accuracy: accuracy(float.correct),
+        qaft_accuracy: accuracy(scored.correct),
+    })
+}
+
+/// From the end of the first epoch to the end of the last.
+#[derive(Default)]
+struct Clock {
+    from: Option<(Instant, u64)>,
+    to: Option<(Instant, u64)>,
+}
+
+impl Clock {
+    fn see(&mut self, progress: Progress, epochs: f64) {
+        let now = (Instant::now(), progress.images);
+        if self.from.is_none() && progress.images as f64 >= progress.of as f64 / epochs {
+            self.from = Some(now);
+        }
+        self.to = Some(now);
+    }
+
+    fn rate(self) -> Option<f64> {
+        let ((from, first), (to, last)) = (self.from?, self.to?);
+        (last > first).then(|| (last - first) as f64 / (to - from).as_secs_f64())
+    }
+}
+
+/// The fixed network, every weight at 4 bits.
+fn network() -> Network {
+    let bits = Bits::MIN;
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut shape = Shape::new(28, 28, 1);
+    let mut push = |name: String, op: Op| {
+        let inputs = vec![layers.len()];
+        layers.push(Layer { name, op, inputs });
+    };
+    let convolution = |window, filters, activation| Op::Convolution { window, filters, bits, activation };
+    push("stem".into(), convolution(Window::same(shape, 3, 1), 8, Activation::Relu6));
+    shape.channels = 8;
+    for (index, (input, output, expansion, kernel, stride)) in BLOCKS.into_iter().enumerate() {
+        let name = |part: &str| format!("block{index}.{part}");
+        if expansion > 1 {
+            let expand = convolution(Window::pointwise(), input * expansion, Activation::Relu6);
+            push(name("expand"), expand);
+        }
+        let window = Window::same(shape, kernel, stride);
+        push(name("depthwise"), Op::Depthwise { window, bits, activation: Activation::Relu6 });
+        shape = Shape::new(shape.height.div_ceil(stride), shape.width.div_ceil(stride), output);
+        push(name("project"), convolution(Window::pointwise(), output, Activation::Linear));
+    }
+    push("conv2".into(), convolution(Window::pointwise(), 64, Activation::Relu6));
+    push("pool".into(), Op::AveragePool);
+    push("classifier".into(), Op::Classifier { classes: 10, bits });
+    Network { input: Shape::new(28, 28, 1), layers }
+}
