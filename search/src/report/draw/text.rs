@@ -1,0 +1,36 @@
+//! How wide text is, by the font that is part of the program.
+//!
+//! Pages name DejaVu Sans and then Verdana, whose letters are as wide; any other sans-serif is narrower, so what does not
+//! overlap here overlaps nowhere.
+
+use std::sync::LazyLock;
+
+use ttf_parser::Face;
+
+/// The font, under Bitstream's and DejaVu's free licence.
+pub(super) fn font() -> &'static [u8] {
+    dejavu::sans::regular()
+}
+
+/// Pixels that `text` takes at this size.
+pub(super) fn width(text: &str, size: f64) -> f64 {
+    static FACE: LazyLock<Face<'static>> =
+        LazyLock::new(|| Face::parse(font(), 0).expect("the font that is part of the program"));
+    let advance = |letter: char| {
+        let glyph = FACE.glyph_index(letter).unwrap_or_default();
+        f64::from(FACE.glyph_hor_advance(glyph).unwrap_or_default())
+    };
+    text.chars().map(advance).sum::<f64>() * size / f64::from(FACE.units_per_em())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::width;
+
+    #[test]
+    fn widths_are_those_of_dejavu_sans() {
+        // Its digits are 1303 of 2048 units wide.
+        assert!((width("0123", 10.0) - 4.0 * 13.03 / 2.048).abs() < 1e-9);
+        assert!(width("iii", 12.0) < width("WWW", 12.0));
+    }
+}
