@@ -70,12 +70,7 @@ pub fn diagnose(situation: &Situation<'_>) -> Option<Diagnosis> {
 }
 
 /// The root mean square change of the value expected at the points `from` by other levels of `dimension`.
-fn effect(
-    problem: &dyn Problem,
-    surrogate: &Surrogate<'_>,
-    from: &[(Point, f64)],
-    dimension: usize,
-) -> f64 {
+fn effect(problem: &dyn Problem, surrogate: &Surrogate<'_>, from: &[(Point, f64)], dimension: usize) -> f64 {
     let levels = problem.dimensions()[dimension].levels() as u16;
     let (mut inert, mut others, mut before) = (0, Vec::new(), Vec::new());
     for (point, value) in from {

@@ -204,8 +204,7 @@ mod tests {
         for (i, left) in gp.leave_one_out().into_iter().enumerate() {
             let others: Vec<usize> = (0..25).filter(|&j| j != i).collect();
             let seen: Vec<f64> = others.iter().map(|&j| values[j]).collect();
-            let without =
-                Gp::condition(&geometry, parameters.clone(), warp, inputs.select(&others), &seen);
+            let without = Gp::condition(&geometry, parameters.clone(), warp, inputs.select(&others), &seen);
             let belief = without.predict(&inputs.select(&[i]));
             let variance = belief.sigmas[0].powi(2) + gp.kernel.noise();
             assert!((left.seen - warp.forward(values[i])).abs() < 1e-9);

@@ -77,9 +77,10 @@ impl<'a> Surrogate<'a> {
     /// The value expected (the median of the belief) at each of `points`, as it is modelled; `None` where infeasible.
     pub(super) fn expected_values(&self, points: &[Point]) -> Vec<Option<f64>> {
         let costs = self.encoder.problem.costs(points);
-        let feasible = points.iter().zip(&costs).filter_map(|(point, cost)| {
-            cost.map(|cost| Candidate { point: point.clone(), cost })
-        });
+        let feasible = points
+            .iter()
+            .zip(&costs)
+            .filter_map(|(point, cost)| cost.map(|cost| Candidate { point: point.clone(), cost }));
         let candidates: Vec<Candidate> = feasible.collect();
         let means = self.value.predict(&self.encoder.candidates(&candidates)).means;
         let mut expected = means.column(0).into_iter().map(|&mean| self.value.warp().inverse(mean));

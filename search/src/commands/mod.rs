@@ -8,6 +8,7 @@ mod finalise;
 mod front;
 mod options;
 mod progress;
+mod report;
 mod run;
 mod status;
 mod table;
@@ -32,6 +33,7 @@ enum Command {
     Status(StudyOptions),
     Pareto(StudyOptions),
     Finalise(options::Finalise),
+    Report(options::Report),
     AskTell(options::AskTell),
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Pareto(options) => front::run(&options),
         Command::Finalise(options) => finalise::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::AskTell(options) => ask_tell::run(&options),
     };
     match result {

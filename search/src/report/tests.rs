@@ -9,7 +9,7 @@ use resvg::usvg::roxmltree::{Document, Node};
 use super::data::{FinishedNetwork, front};
 use super::draw::{Canvas, png};
 use super::plots::{self, Plot};
-use super::{Finished, Report, Source, html};
+use super::{Finished, Report, Source, draw, html};
 use crate::bo::problem::{Point, Problem};
 use crate::recipe::TrainConfig;
 use crate::space::{Limits, Space, SpaceProblem, Usage};
@@ -40,7 +40,9 @@ impl Study {
                 0 => problem.seed(),
                 20.. if learns && !best.is_empty() => {
                     let parent = best[rng.random_range(0..best.len())];
-                    problem.mutate(&config.space.point(&parent.genotype).unwrap(), &mut rng)
+                    let parent = config.space.point(&parent.genotype).unwrap();
+                    let mut mutants = std::iter::repeat_with(|| problem.mutate(&parent, &mut rng));
+                    mutants.find(|point| config.limits.admit(&problem.network(point))).unwrap()
                 }
                 _ => problem.sample(&mut rng),
             };
@@ -138,7 +140,7 @@ fn all_sorts() -> Vec<Vec<Study>> {
         vec![running()],
         vec![one()],
         vec![many()],
-        vec![many(), empty(), one(), Study::new("random", 2, 40, false, false)],
+        vec![many(), empty(), one(), Study::new(&"long name ".repeat(30), 2, 40, false, false)],
     ]
 }
 
@@ -169,6 +171,20 @@ fn check(plot: &str, (width, height): (f64, f64), node: Node<'_, '_>) -> usize {
         assert!((-0.5..=most + 0.5).contains(&figure), "{plot}: {figure} of {most}: {node:?}");
         checked += 1;
     };
+    if node.tag_name().name() == "text" {
+        let attribute = |name| node.attribute(name).map_or(0.0, |text| figures(text)[0]);
+        let wide = draw::width(node.text().unwrap_or_default(), attribute("font-size"));
+        let before = match node.attribute("text-anchor") {
+            Some("start") => 0.0,
+            Some("end") => wide,
+            _ => wide / 2.0,
+        };
+        // Upright text stands in the middle of a frame, where there is room for it.
+        if node.attribute("transform").is_none() {
+            within(attribute("x") - before, width);
+            within(attribute("x") - before + wide, width);
+        }
+    }
     for attribute in node.attributes() {
         match attribute.name() {
             "x" | "x1" | "x2" | "cx" | "width" => {

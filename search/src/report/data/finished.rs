@@ -71,9 +71,9 @@ impl Finished {
                         folder,
                     });
                 }
-                Ok(_) => found
-                    .problems
-                    .push(format!("{}: it was finished for another study", folder.display())),
+                Ok(_) => {
+                    found.problems.push(format!("{}: it was finished for another study", folder.display()))
+                }
                 Err(error) => found.problems.push(error.to_string()),
             }
         }

@@ -188,8 +188,7 @@ impl Report {
 /// `name`, with a number behind it if another study has it already.
 fn unused(name: &str, studies: &[StudyReport]) -> String {
     let taken = |name: &str| studies.iter().any(|study| study.name == name);
-    let mut candidates =
-        std::iter::once(name.to_owned()).chain((2u64..).map(|n| format!("{name} ({n})")));
+    let mut candidates = std::iter::once(name.to_owned()).chain((2u64..).map(|n| format!("{name} ({n})")));
     candidates.find(|name| !taken(name)).unwrap_or_default()
 }
 

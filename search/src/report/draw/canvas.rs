@@ -79,12 +79,7 @@ impl Canvas {
         let turn = format!("translate({} {}) rotate(-90)", Pixels(x), Pixels(y));
         self.open(
             "text",
-            &[
-                ("transform", &turn),
-                ("text-anchor", &"middle"),
-                ("font-size", &Pixels(size)),
-                ("fill", &INK),
-            ],
+            &[("transform", &turn), ("text-anchor", &"middle"), ("font-size", &Pixels(size)), ("fill", &INK)],
         );
         let _ = writeln!(self.body, ">{}</text>", escape(text));
     }

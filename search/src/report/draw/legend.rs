@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, Canvas};
 use super::marker::Marker;
 use super::palette::INK;
-use super::text::width;
+use super::text::{fitted, width};
 
 const SIZE: f64 = 12.0;
 const ROW: f64 = 20.0;
@@ -35,6 +35,7 @@ impl Legend {
     pub(in crate::report) fn new(room: f64, items: Vec<(Swatch, String)>) -> Self {
         let (mut x, mut row) = (0.0, 0.0);
         let place = |(swatch, text): (Swatch, String)| {
+            let text = fitted(&text, SIZE, room - SIGN);
             let takes = SIGN + width(&text, SIZE);
             if x > 0.0 && x + takes > room {
                 (x, row) = (0.0, row + 1.0);

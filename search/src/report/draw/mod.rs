@@ -13,8 +13,9 @@ pub(super) use canvas::{Anchor, Canvas, escape};
 pub(super) use frame::Frame;
 pub(super) use legend::{Legend, Swatch};
 pub(super) use marker::Marker;
-pub(super) use palette::{
-    ACCENT, BITS, FAINT, GRID, INK, MUTED, SERIES, bit_colour, ink_on, time_colour,
-};
+pub(super) use palette::{ACCENT, BITS, FAINT, GRID, INK, MUTED, SERIES, bit_colour, ink_on, time_colour};
 pub(super) use png::png;
 pub(super) use scale::{Scale, extent};
+pub(super) use text::fitted;
+#[cfg(test)]
+pub(super) use text::width;

@@ -20,10 +20,7 @@ impl Scale {
     }
 
     /// A logarithmic scale over `values`, all above 0, with some room at both ends.
-    pub(in crate::report) fn logarithmic(
-        values: impl IntoIterator<Item = f64>,
-        pixels: (f64, f64),
-    ) -> Self {
+    pub(in crate::report) fn logarithmic(values: impl IntoIterator<Item = f64>, pixels: (f64, f64)) -> Self {
         let (least, most) = extent(values).unwrap_or((1.0, 10.0));
         let room = (most / least).powf(0.05).max(1.1);
         Self { from: least / room, to: most * room, pixels, logarithmic: true }
@@ -70,21 +67,20 @@ impl Scale {
     pub(in crate::report) fn ticks(&self) -> Vec<(f64, String)> {
         let decades = (self.to / self.from).log10();
         let steps: &[f64] = match () {
-            () if !self.logarithmic || decades < 0.4 => return self.even_ticks(),
+            () if !self.logarithmic || decades < 0.4 => return self.ticks_about(TICKS),
             () if decades < 1.0 => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
             () if decades < 1.6 => &[1.0, 2.0, 3.0, 5.0],
             () if decades < 3.0 => &[1.0, 2.0, 5.0],
             () => &[1.0],
         };
         let (low, high) = (self.from.log10().floor() as i32, self.to.log10().ceil() as i32);
-        let figures =
-            (low..=high).flat_map(|decade| steps.iter().map(move |step| step * 10f64.powi(decade)));
+        let figures = (low..=high).flat_map(|decade| steps.iter().map(move |step| step * 10f64.powi(decade)));
         figures.filter(|&figure| self.holds(figure)).map(|figure| (figure, plain(figure))).collect()
     }
 
-    /// Multiples of 1, 2 or 5 times a power of ten.
-    fn even_ticks(&self) -> Vec<(f64, String)> {
-        let raw = (self.to - self.from) / TICKS;
+    /// About `count` evenly spaced figures on the axis: multiples of 1, 2 or 5 times a power of ten.
+    pub(in crate::report) fn ticks_about(&self, count: f64) -> Vec<(f64, String)> {
+        let raw = (self.to - self.from) / count;
         let power = 10f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * power >= raw).unwrap_or(10.0) * power;
         let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;

@@ -12,8 +12,19 @@ pub(super) fn font() -> &'static [u8] {
     dejavu::sans::regular()
 }
 
+/// `text`, or as much of its beginning as fits into `room` pixels and an ellipsis.
+pub(in crate::report) fn fitted(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let mut short = text.to_owned();
+    while short.pop().is_some() && width(&short, size) + width("\u{2026}", size) > room {}
+    short.push('\u{2026}');
+    short
+}
+
 /// Pixels that `text` takes at this size.
-pub(super) fn width(text: &str, size: f64) -> f64 {
+pub(in crate::report) fn width(text: &str, size: f64) -> f64 {
     static FACE: LazyLock<Face<'static>> =
         LazyLock::new(|| Face::parse(font(), 0).expect("the font that is part of the program"));
     let advance = |letter: char| {
@@ -25,7 +36,14 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::width;
+    use super::{fitted, width};
+
+    #[test]
+    fn long_text_is_cut_to_its_room_and_short_text_is_not() {
+        let cut = fitted(&"wide ".repeat(40), 12.0, 100.0);
+        assert!(cut.ends_with('\u{2026}') && width(&cut, 12.0) <= 100.0 && width(&cut, 12.0) > 80.0);
+        assert_eq!(fitted("short", 12.0, 100.0), "short");
+    }
 
     #[test]
     fn widths_are_those_of_dejavu_sans() {

@@ -14,9 +14,8 @@ use super::plots::{self, Plot};
 pub fn page(report: &Report, refresh: Option<u32>) -> String {
     let names: Vec<&str> = report.studies.iter().map(|study| study.name.as_str()).collect();
     let title = escape(&format!("BOMP-NAS: {}", names.join(", ")));
-    let refresh = refresh.map_or_else(String::new, |seconds| {
-        format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">\n")
-    });
+    let refresh = refresh
+        .map_or_else(String::new, |seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">\n"));
     let live = if refresh.is_empty() {
         ""
     } else {

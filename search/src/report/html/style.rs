@@ -20,7 +20,7 @@ thead th { border-bottom: 2px solid #6b7076; white-space: nowrap; }
 tbody th { font-weight: normal; }
 .n { text-align: right; white-space: nowrap; }
 .front td { background: #eef5fb; }
-.wrap { overflow-wrap: anywhere; }
+.wrap { min-width: 4rem; overflow-wrap: break-word; }
 details { margin: 2rem 0; }
 summary { cursor: pointer; font-weight: bold; }
 @media print { details { display: block; } figure, tr { break-inside: avoid; } }

@@ -204,7 +204,9 @@ fn flatten(path: &str, value: &Value, fields: &mut Vec<(String, String)>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&join(key), value, fields)),
         Value::Array(list) if list.iter().any(|value| value.is_object() || value.is_array()) => {
-            list.iter().enumerate().for_each(|(i, value)| flatten(&join(&(i + 1).to_string()), value, fields));
+            list.iter()
+                .enumerate()
+                .for_each(|(i, value)| flatten(&join(&(i + 1).to_string()), value, fields));
         }
         Value::Array(list) => {
             let texts: Vec<String> = list.iter().map(leaf).collect();

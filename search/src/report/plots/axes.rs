@@ -1,6 +1,6 @@
 //! The two axes that several plots share, and how their figures are written.
 
-use crate::report::draw::{Anchor, Canvas, Frame, INK, Scale, extent};
+use crate::report::draw::{Anchor, Canvas, Frame, INK, Scale, extent, fitted};
 
 /// Title of the axis of sizes.
 pub(super) const SIZE: &str = "size of the packed model [kB], logarithmic (1 kB = 1000 B)";
@@ -29,7 +29,18 @@ pub(super) fn accuracies(percent: impl IntoIterator<Item = f64>, pixels: (f64, f
     Scale::linear((from - room).max(0.0), (most + room).min(100.0), pixels)
 }
 
-/// The title over a plot.
+/// The title over a plot, beginning where the frame does.
 pub(super) fn heading(canvas: &mut Canvas, frame: &Frame, title: &str) {
-    canvas.text((frame.left, 22.0), (Anchor::Start, 15.0, INK), title);
+    let title = fitted(title, 15.0, canvas.size().0 - frame.left - 8.0);
+    canvas.text((frame.left, 22.0), (Anchor::Start, 15.0, INK), &title);
+}
+
+/// The points of a front joined by steps: at each size the best accuracy that is to be had.
+pub(super) fn steps(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut steps: Vec<(f64, f64)> = Vec::new();
+    for point in points {
+        steps.extend(steps.last().map(|&(_, before)| (point.0, before)));
+        steps.push(point);
+    }
+    steps
 }

@@ -1,7 +1,7 @@
 //! The fronts of several studies in one plot: the paper's Figs. 5 and 8.
 
 use super::Plot;
-use super::axes::{SIZE, accuracies, heading, kilobytes, sizes};
+use super::axes::{SIZE, accuracies, heading, kilobytes, sizes, steps};
 use crate::report::data::{Report, StudyReport};
 use crate::report::draw::{Canvas, Frame, Legend, Marker, SERIES, Swatch};
 
@@ -19,8 +19,8 @@ pub(super) fn candidates(report: &Report) -> Plot {
         study.front_rows().filter_map(network).collect()
     };
     let caption = "The front of each study: at each size the best accuracy that it has found. The higher and the \
-                   further left a line, the better; where two cross, each study is better on one side. Accuracies \
-                   are those of candidates on held-out training images. After Figs. 5 and 8 of van Son et al., 2023.";
+                   further left a line, the better; where two cross, each study is better on one side. Hollow \
+                   points at the lower edge lie below the axis. Accuracies are those of candidates on held-out training images. After Figs. 5 and 8 of van Son et al., 2023.";
     plot(report, "fronts", "Fronts of the studies, candidates", "validation accuracy [%]", caption, &networks)
 }
 
@@ -28,8 +28,7 @@ pub(super) fn candidates(report: &Report) -> Plot {
 pub(super) fn finished(report: &Report) -> Option<Plot> {
     let networks = |study: &StudyReport| -> Vec<Network> {
         let finished = study.finished.networks.iter();
-        let mut all: Vec<Network> =
-            finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
+        let mut all: Vec<Network> = finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
         let mut best = f64::NEG_INFINITY;
         all.retain(|&(_, accuracy, _)| {
@@ -68,16 +67,13 @@ fn plot(
     for (index, (study, front)) in report.studies.iter().zip(&fronts).enumerate() {
         let (colour, marker) = style(index);
         let at = |&(bytes, accuracy, _): &Network| (x.at(kilobytes(bytes)), y.at(y.clamp(accuracy)));
-        let mut steps: Vec<(f64, f64)> = Vec::new();
-        for point in front.iter().map(at) {
-            steps.extend(steps.last().map(|&(_, before)| (point.0, before)));
-            steps.push(point);
-        }
-        canvas.polyline(&steps, (colour, 1.6), &[]);
+        canvas.polyline(&steps(front.iter().map(at)), (colour, 1.6), &[]);
         for network in front {
             let (bytes, accuracy, trial) = *network;
             let tip = format!("{}, trial {trial}: {accuracy:.2} %, {:.3} kB", study.name, kilobytes(bytes));
-            marker.draw(&mut canvas, at(network), 4.2, (colour, "#ffffff"), &tip);
+            // Hollow where it is not at its true place.
+            let colours = if y.holds(accuracy) { (colour, "#ffffff") } else { ("#ffffff", colour) };
+            marker.draw(&mut canvas, at(network), 4.2, colours, &tip);
         }
     }
     legend.draw(&mut canvas, (FRAME.left, FRAME.bottom() + 60.0));

@@ -1,7 +1,7 @@
 //! How the hypervolume grew, over trials and over the images that were trained on.
 
 use super::Plot;
-use super::axes::heading;
+use super::axes::{heading, steps};
 use super::fronts::{series, style};
 use crate::report::data::{Progress, Report};
 use crate::report::draw::{Canvas, Frame, Legend, Scale};
@@ -30,7 +30,7 @@ fn plot(
     (x_title, figure): (&str, &dyn Fn(&Progress) -> f64),
 ) -> Plot {
     let all = || report.studies.iter().flat_map(|study| &study.progress);
-    let x = Scale::linear(0.0, all().map(figure).fold(0.0, f64::max), FRAME.across());
+    let x = Scale::linear(0.0, all().map(figure).fold(0.0, f64::max) * 1.02, FRAME.across());
     let top = all().map(|step| step.hypervolume).fold(0.0, f64::max);
     // From 0 up: the area is a figure with a meaning of its own.
     let y = Scale::linear(0.0, if top > 0.0 { 1.06 * top } else { 1.0 }, FRAME.up());
@@ -44,12 +44,7 @@ fn plot(
     for (index, study) in report.studies.iter().enumerate() {
         let (colour, marker) = style(index);
         let at = |step: &Progress| (x.at(figure(step)), y.at(step.hypervolume));
-        let mut steps: Vec<(f64, f64)> = Vec::new();
-        for point in study.progress.iter().map(at) {
-            steps.extend(steps.last().map(|&(_, before)| (point.0, before)));
-            steps.push(point);
-        }
-        canvas.polyline(&steps, (colour, 1.8), &[]);
+        canvas.polyline(&steps(study.progress.iter().map(at)), (colour, 1.8), &[]);
         if let Some(step) = study.progress.last() {
             let tip = format!("{}: {:.5} after {} trials", study.name, step.hypervolume, step.ended);
             marker.draw(&mut canvas, at(step), 4.2, (colour, "#ffffff"), &tip);

@@ -39,7 +39,8 @@ pub(super) fn plot(study: &StudyReport) -> Plot {
         frame.note(&mut canvas, "no trial has finished yet");
     }
     let rest = all.len() - shown.len();
-    let rest = if rest > 0 { format!(" The {rest} least important genes are not shown.") } else { String::new() };
+    let rest =
+        if rest > 0 { format!(" The {rest} least important genes are not shown.") } else { String::new() };
     let caption = format!(
         "What the surrogate expects of a network already tried when only this gene is changed: the root mean square \
          change over the tried networks and all other values of the gene that keep within the limits. A gene of an \

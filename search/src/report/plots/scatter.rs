@@ -1,7 +1,7 @@
 //! Accuracy over size of every candidate: the paper's Fig. 2.
 
 use super::Plot;
-use super::axes::{SIZE, accuracies, heading, kilobytes, sizes};
+use super::axes::{SIZE, accuracies, heading, kilobytes, sizes, steps};
 use crate::report::data::{FinishedNetwork, StudyReport, TrialRow};
 use crate::report::draw::{
     ACCENT, Anchor, Canvas, FAINT, Frame, INK, Legend, MUTED, Marker, Scale, Swatch, time_colour,
@@ -17,7 +17,8 @@ pub(super) fn plot(study: &StudyReport) -> Plot {
     let x = sizes(measured.iter().map(|(row, _)| row.trial.usage.bytes), FRAME.across());
     let final_accuracies = finished.iter().map(|network| 100.0 * network.accuracy());
     let y = accuracies(measured.iter().map(|&(_, a)| a).chain(final_accuracies), FRAME.up());
-    let below = measured.iter().any(|&(_, accuracy)| !y.holds(accuracy));
+    let below = measured.iter().any(|&(_, accuracy)| !y.holds(accuracy))
+        || finished.iter().any(|network| !y.holds(100.0 * network.accuracy()));
 
     let legend = Legend::new(FRAME.width + 110.0, legend(study, below));
     let mut canvas = Canvas::new(820.0, FRAME.bottom() + 62.0 + legend.height() + 8.0);
@@ -47,7 +48,7 @@ fn legend(study: &StudyReport, below: bool) -> Vec<(Swatch, String)> {
         (point(Marker::Circle, &time_colour(0.3), "#ffffff"), "candidate (validation)".to_owned()),
         (point(Marker::Star, "#ffffff", INK), "seed network".to_owned()),
         (Swatch::Line(INK, ""), "front".to_owned()),
-        (Swatch::Line(FAINT, "2 3"), "equal score".to_owned()),
+        (Swatch::Line(FAINT, "2 3"), "equal score (the number)".to_owned()),
     ];
     if !study.finished.networks.is_empty() {
         items.push((point(Marker::Diamond, ACCENT, "#ffffff"), "finished network (test)".to_owned()));
@@ -89,19 +90,20 @@ fn finished_network(
         canvas.line(from, at, (ACCENT, 1.2), &[]);
     }
     let tip = format!("trial {}, finished: {accuracy:.2} % test, {size:.3} kB", network.trial);
-    Marker::Diamond.draw(canvas, at, 5.0, (ACCENT, "#ffffff"), &tip);
+    if y.holds(accuracy) {
+        Marker::Diamond.draw(canvas, at, 5.0, (ACCENT, "#ffffff"), &tip);
+    } else {
+        Marker::Down.draw(canvas, at, 5.0, ("#ffffff", ACCENT), &tip);
+    }
 }
 
-/// The front as steps: at each size the best accuracy that is to be had.
+/// The front of the candidates.
 fn front(canvas: &mut Canvas, study: &StudyReport, x: &Scale, y: &Scale) {
-    let mut points: Vec<(f64, f64)> = Vec::new();
-    for row in study.front_rows() {
+    let at = |row: &TrialRow| {
         let accuracy = y.clamp(100.0 * row.accuracy.unwrap_or_default());
-        let at = (x.at(kilobytes(row.trial.usage.bytes)), y.at(accuracy));
-        points.extend(points.last().map(|&(_, before)| (at.0, before)));
-        points.push(at);
-    }
-    canvas.polyline(&points, (INK, 1.1), &[("stroke-opacity", &0.55)]);
+        (x.at(kilobytes(row.trial.usage.bytes)), y.at(accuracy))
+    };
+    canvas.polyline(&steps(study.front_rows().map(at)), (INK, 1.1), &[("stroke-opacity", &0.55)]);
 }
 
 /// Lines along which the paper's score is the same, each with its score where it leaves the frame.
@@ -111,7 +113,7 @@ fn equal_scores(canvas: &mut Canvas, study: &StudyReport, x: &Scale, y: &Scale) 
     // Few bytes and much accuracy score most.
     let scores = Scale::linear(score(right, low), score(left, high), (0.0, 1.0));
     let mut taken: Vec<(f64, f64)> = Vec::new();
-    for (value, text) in scores.ticks() {
+    for (value, text) in scores.ticks_about(12.0) {
         let at = |size: f64| 100.0 * study.score.accuracy_at(value, 1000.0 * size);
         let inside: Vec<(f64, f64)> = x
             .samples(241)
