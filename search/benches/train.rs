@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use bomp_export::data;
+use bomp_export::data::{self, Images};
 use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
 use bomp_search::recipe::{Augmentation, Quantisation, Schedule, TrainConfig};
 use bomp_search::train::{Data, DeviceImages, Phase, Progress, Run, Signal, score, train_float};
@@ -47,9 +47,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let dataset = data::load(&data::default_folder(), data::Format::Auto)?;
     let indices: Vec<usize> = (0..arguments.images.min(dataset.train.labels.len())).collect();
-    let train = DeviceImages::upload(&dataset.train.subset(&indices), tch::Device::Cpu)?;
-    let held_out = DeviceImages::upload(&dataset.test, tch::Device::Cpu)?;
-    let data = Data { train: &train, held_out: &held_out };
+    let (train, held_out) = (&dataset.train.subset(&indices), &dataset.test);
     let network = network();
     network.validate()?;
     let epochs = arguments.epochs as f64 + 1.0;
@@ -71,7 +69,7 @@ fn main() -> anyhow::Result<()> {
     let results: anyhow::Result<Vec<Rates>> = std::thread::scope(|scope| {
         let (network, config) = (&network, &config);
         let workers = (0..arguments.workers)
-            .map(|worker| scope.spawn(move || measure(network, data, config, worker)))
+            .map(|worker| scope.spawn(move || measure(network, train, held_out, config, worker)))
             .collect::<Vec<_>>();
         workers.into_iter().map(|worker| worker.join().expect("a training does not panic")).collect()
     });
@@ -98,7 +96,16 @@ struct Rates {
 }
 
 /// Both trainings one after the other; the first epoch of each does not count.
-fn measure(network: &Network, data: Data<'_>, config: &TrainConfig, worker: u64) -> anyhow::Result<Rates> {
+fn measure(
+    network: &Network,
+    train: &Images,
+    held_out: &Images,
+    config: &TrainConfig,
+    worker: u64,
+) -> anyhow::Result<Rates> {
+    let upload = |images| DeviceImages::upload(images, tch::Device::Cpu);
+    let (train, held_out) = (upload(train)?, upload(held_out)?);
+    let data = Data { train: &train, held_out: &held_out };
     let run = Run { seed: 1, trial: worker, threads: 1 };
     let mut clocks = [Clock::default(), Clock::default()];
     let mut progress = |progress: Progress| {

@@ -18,30 +18,23 @@ use rand::RngExt;
 const IMAGES: u64 = 10_000;
 
 fn config(strategy: StrategyKind, policies_per_network: u64, early_stopping: bool) -> StudyConfig {
-    let preset = Preset::open("two-cores").unwrap();
-    StudyConfig {
-        tool_version: "test".into(),
-        seed: 5,
+    let preset = Preset {
         trials: 40,
-        mode: preset.mode,
         strategy,
-        initial_trials: None,
         policies_per_network,
         early_stopping,
         reference_accuracy: 0.6,
-        reference_size: preset.reference_size,
-        space: Space::open("extended").unwrap(),
-        limits: Limits { max_size: Some(9_000), max_ram: Some(16_000), max_macs: Some(1_000_000) },
-        data: DataConfig {
-            path: "invented".into(),
-            format: "auto".into(),
-            validation: "0.1".into(),
-            name: "invented".into(),
-            sha256: String::new(),
-        },
-        training: preset.training,
-        final_training: preset.final_training,
-    }
+        ..Preset::open("two-cores").unwrap()
+    };
+    let data = DataConfig {
+        path: "invented".into(),
+        format: "auto".into(),
+        validation: "0.1".into(),
+        name: "invented".into(),
+        sha256: String::new(),
+    };
+    let limits = Limits { max_size: Some(9_000), max_ram: Some(16_000), max_macs: Some(1_000_000) };
+    preset.config(5, Space::open("extended").unwrap(), limits, data)
 }
 
 /// Accuracy grows with the size; halfway is most of the way, with some chance.

@@ -174,7 +174,7 @@ fn negative_and_absurd_numbers() {
 #[test]
 fn studies_that_are_not_there_or_there_already() {
     let folder = TempDir::new().unwrap();
-    for command in ["status", "pareto", "resume", "finalise"] {
+    for command in ["status", "pareto", "report", "resume", "finalise"] {
         let line = refuse("bomp-search", &[command, "--study", text(folder.path())]);
         assert!(line.contains("no study here"), "{line}");
     }

@@ -45,7 +45,7 @@ impl Factor {
     }
 
     /// L [n, n].
-    #[cfg(test)]
+    #[must_use]
     pub(super) fn lower(&self) -> &DMatrix<f64> {
         &self.lower
     }

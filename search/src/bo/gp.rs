@@ -34,6 +34,17 @@ pub struct Prediction {
     pub sigmas: Vec<f64>,
 }
 
+/// An observation and the belief of all the others about it, on the warped scale.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftOut {
+    /// The observation.
+    pub seen: f64,
+    /// Mean of the belief.
+    pub mean: f64,
+    /// Standard deviation of the observation, its noise included.
+    pub sigma: f64,
+}
+
 impl Gp {
     /// Fits warp and parameters to `values` at `inputs` and conditions on them. No observation at all gives the prior.
     ///
@@ -92,6 +103,22 @@ impl Gp {
         self.factor.solve_lower(&mut cross);
         let sigma = |column: DVectorView<'_, f64>| self.left(column).sqrt();
         Prediction { means: cross.tr_mul(&self.solved), sigmas: cross.column_iter().map(sigma).collect() }
+    }
+
+    /// What each observation is, and what all the others say of it at the parameters fitted to all. Exact, without a
+    /// fit for each (Dubrule, "Cross validation of kriging in a unique neighborhood", 1983): mean z_i - a_i / K^-1_ii
+    /// with a = K^-1 z, variance 1 / K^-1_ii.
+    #[must_use]
+    pub fn leave_one_out(&self) -> Vec<LeftOut> {
+        let z = self.factor.lower() * self.solved.column(0);
+        let precision = self.factor.inverse();
+        let a = &precision * &z;
+        let left_out = |i: usize| LeftOut {
+            seen: z[i],
+            mean: z[i] - a[i] / precision[(i, i)],
+            sigma: precision[(i, i)].sqrt().recip(),
+        };
+        (0..z.len()).map(left_out).collect()
     }
 
     /// Stands for `samples` copies of itself from here on; of several samples only the first is kept.
@@ -183,6 +210,23 @@ mod tests {
         let gp = Gp::fit(&geometry, inputs.clone(), &values);
         let predicted = gp.predict(&inputs).means;
         assert!((gp.smoothed() - predicted.column(0)).amax() < 1e-8);
+    }
+
+    #[test]
+    fn leaving_one_out_is_conditioning_on_the_others() {
+        let (geometry, inputs, values) = toy(25);
+        let (parameters, warp) = (some_parameters(&geometry), Warp::new(&values, 0.0));
+        let gp = Gp::condition(&geometry, parameters.clone(), warp, inputs.clone(), &values);
+        for (i, left) in gp.leave_one_out().into_iter().enumerate() {
+            let others: Vec<usize> = (0..25).filter(|&j| j != i).collect();
+            let seen: Vec<f64> = others.iter().map(|&j| values[j]).collect();
+            let without = Gp::condition(&geometry, parameters.clone(), warp, inputs.select(&others), &seen);
+            let belief = without.predict(&inputs.select(&[i]));
+            let variance = belief.sigmas[0].powi(2) + gp.kernel.noise();
+            assert!((left.seen - warp.forward(values[i])).abs() < 1e-9);
+            assert!((left.mean - belief.means[(0, 0)]).abs() < 1e-8);
+            assert!((left.sigma.powi(2) - variance).abs() < 1e-8);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! It knows nothing of networks. Whoever has a [`problem::Problem`] keeps a [`history::History`] and asks a
 //! [`strategy::Strategy`] what to try next. Below that, each module needs only those before it:
 //! [`problem`], [`pareto`], [`history`]; [`candidates`]; `cholesky`, `lbfgs`, [`inputs`], [`kernel`], [`warp`], `fit`, [`gp`];
-//! [`acquisition`], `failures`, `surrogate`; [`strategy`].
+//! [`acquisition`], `failures`, `surrogate`; [`strategy`]; [`diagnosis`] shows what the surrogate believes.
 //!
 //! Guarantees: what is proposed is canonical, feasible and (but for the baseline `paper`) was not tried before; all randomness comes from the stream
 //! that the caller passes, and nothing is remembered between two calls, so equal situations give equal proposals.
@@ -12,6 +12,7 @@
 pub mod acquisition;
 pub mod candidates;
 mod cholesky;
+pub mod diagnosis;
 mod failures;
 mod fit;
 pub mod gp;

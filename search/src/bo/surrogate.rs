@@ -39,7 +39,14 @@ impl<'a> Surrogate<'a> {
     /// Fits the surrogates to the trials of `situation` and takes its pending points into account. `None` if no trial
     /// has finished.
     pub(super) fn fit(situation: &Situation<'a>, rng: &mut ChaCha8Rng) -> Option<Self> {
-        let Situation { problem, history, reference, pending } = *situation;
+        let mut surrogate = Self::of_ended(situation)?;
+        surrogate.add_pending(&with_costs(situation.problem, situation.pending.to_vec()), rng);
+        Some(surrogate)
+    }
+
+    /// Fits the surrogates to the trials of `situation` alone: all that chance has no part in.
+    pub(super) fn of_ended(situation: &Situation<'a>) -> Option<Self> {
+        let Situation { problem, history, reference, .. } = *situation;
         let (points, objectives): (Vec<Point>, Vec<Objectives>) =
             history.finished().map(|(point, objectives)| (point.clone(), objectives)).unzip();
         if points.is_empty() {
@@ -69,9 +76,25 @@ impl<'a> Surrogate<'a> {
             (fit(inputs.clone(), reference.value, &values), Some(fit(inputs, -reference.cost, &raised)))
         };
         let failures = ended(situation, &encoder);
-        let mut surrogate = Self { encoder, value, cost, fronts: vec![front], failures };
-        surrogate.add_pending(&with_costs(problem, pending.to_vec()), rng);
-        Some(surrogate)
+        Some(Self { encoder, value, cost, fronts: vec![front], failures })
+    }
+
+    /// The belief about the value, fitted to the finished trials in their order.
+    pub(super) fn value(&self) -> &Gp {
+        &self.value
+    }
+
+    /// The value expected (the median of the belief) at each of `points`, as it is modelled; `None` where infeasible.
+    pub(super) fn expected_values(&self, points: &[Point]) -> Vec<Option<f64>> {
+        let costs = self.encoder.problem.costs(points);
+        let feasible = points
+            .iter()
+            .zip(&costs)
+            .filter_map(|(point, cost)| cost.map(|cost| Candidate { point: point.clone(), cost }));
+        let candidates: Vec<Candidate> = feasible.collect();
+        let means = self.value.predict(&self.encoder.candidates(&candidates)).means;
+        let mut expected = means.column(0).into_iter().map(|&mean| self.value.warp().inverse(mean));
+        costs.iter().map(|cost| cost.and_then(|_| expected.next())).collect()
     }
 
     /// Takes further pending points into account: samples their outcomes jointly, and averages over the samples.

@@ -23,19 +23,7 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The non-dominated finished trials by rising size. Unlike the optimiser's front it has no reference: a network below the
-/// reference accuracy is still somebody's best at its size.
+/// The non-dominated finished trials by rising size.
 pub(crate) fn of(trials: &[Trial]) -> Vec<Trial> {
-    let mut finished: Vec<&Trial> = trials.iter().filter(|trial| trial.measured().is_some()).collect();
-    let correct = |trial: &Trial| trial.measured().map_or(0, |measured| measured.correct);
-    finished.sort_by_key(|trial| (trial.usage.bytes, u64::MAX - correct(trial), trial.number));
-    let mut best = None;
-    finished.retain(|trial| {
-        let better = best.is_none_or(|best| correct(trial) > best);
-        if better {
-            best = Some(correct(trial));
-        }
-        better
-    });
-    finished.into_iter().cloned().collect()
+    bomp_search::report::data::front(trials).into_iter().cloned().collect()
 }

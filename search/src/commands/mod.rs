@@ -9,6 +9,7 @@ mod front;
 mod options;
 mod preset;
 mod progress;
+mod report;
 mod run;
 mod status;
 mod table;
@@ -34,6 +35,7 @@ enum Command {
     Status(StudyOptions),
     Pareto(StudyOptions),
     Finalise(options::Finalise),
+    Report(options::Report),
     AskTell(options::AskTell),
     Preset(options::Preset),
 }
@@ -65,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Pareto(options) => front::run(&options),
         Command::Finalise(options) => finalise::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::AskTell(options) => ask_tell::run(&options),
         Command::Preset(options) => preset::run(&options),
     };

@@ -208,6 +208,26 @@ pub(crate) struct Finalise {
     pub(crate) json: bool,
 }
 
+/// Write plots and tables of studies: one HTML page that needs nothing else, and each plot as SVG and PNG
+///
+/// Several studies are compared. Works while they run; with --watch the page follows them. docs/report.md tells how to
+/// read it.
+#[derive(clap::Args)]
+pub(crate) struct Report {
+    /// Folder of a study; may be given several times
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) study: Vec<PathBuf>,
+    /// Folder for the report [default: `report` in the first study's folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what the plots and tables show as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Go on writing it until every study is complete; Ctrl-C stops
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) watch: bool,
+}
+
 fn percent(text: &str) -> Result<f64, String> {
     let percent = text.parse::<f64>().ok().filter(|percent| (0.0..100.0).contains(percent));
     percent.ok_or_else(|| format!("`{text}` is not a percentage from 0 up to but not including 100"))

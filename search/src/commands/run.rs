@@ -8,7 +8,7 @@ use bomp_export::ir::Bits;
 use bomp_search::recipe::{Mode, TrainConfig};
 use bomp_search::session::{self, Ending};
 use bomp_search::space::{Limits, Space, SpaceProblem};
-use bomp_search::study::{DataConfig, Preset, Store, StrategyKind, StudyConfig, StudyLock};
+use bomp_search::study::{DataConfig, Preset, Store, StrategyKind, StudyLock};
 use bomp_search::train;
 
 use super::data::StudyData;
@@ -18,11 +18,9 @@ use super::{Outcome, options, table};
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
 pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     let device = train::device::parse(&options.machine.device)?;
-    let preset = Preset::open(&options.preset)?;
-    let mode = options.mode.unwrap_or(preset.mode);
-    let space_name = options.space.as_deref().unwrap_or(&preset.space);
-    let space = Space::open(space_name)?;
-    let space = match mode.bits() {
+    let preset = adjusted(options)?;
+    let space = Space::open(&preset.space)?;
+    let space = match preset.mode.bits() {
         Some(bits) => space.with_bits(bits)?,
         None => space,
     };
@@ -31,12 +29,11 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     let dataset = &loaded.dataset;
     let definition = space.definition();
     ensure!(
-        mode == Mode::Jasq || !definition.bits.choices.contains(&Bits::WIDE),
+        preset.mode == Mode::Jasq || !definition.bits.choices.contains(&Bits::WIDE),
         "search space `{}`: bits: 16-bit weights can only be scored, in mode jasq: use 4 to 8",
         definition.name
     );
-    let built_in = Space::is_built_in(space_name);
-    let space = if built_in {
+    let space = if Space::is_built_in(&preset.space) {
         // A built-in space fits any images.
         space.with_input(dataset.shape, dataset.class_names.len())?
     } else {
@@ -50,36 +47,12 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
         max_macs: options.max_macs,
     };
     SpaceProblem::new(space.clone(), limits)?;
-    let (training, final_training) = training(&options.training, &preset)?;
-    let trials = options.trials.unwrap_or(preset.trials);
-    let usual = if mode == Mode::Jasq { StrategyKind::Evolution } else { preset.strategy };
-    let config = StudyConfig {
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: options.seed,
-        trials,
-        mode,
-        strategy: options.strategy.unwrap_or(usual),
-        initial_trials: options.initial_trials.map(usize::from).or(preset.initial_trials),
-        policies_per_network: options.policies_per_network.unwrap_or(preset.policies_per_network),
-        early_stopping: options.early_stopping.unwrap_or(preset.early_stopping),
-        reference_accuracy: options
-            .reference_accuracy
-            .map_or(preset.reference_accuracy, |percent| percent / 100.0),
-        reference_size: options.reference_size.unwrap_or(preset.reference_size),
-        space,
-        limits,
-        data: DataConfig::new(
-            std::path::absolute(&path)?,
-            options.data.format,
-            options.data.validation,
-            dataset,
-        ),
-        training,
-        final_training,
-    };
+    let origin = std::path::absolute(&path)?;
+    let data = DataConfig::new(origin, options.data.format, options.data.validation, dataset);
+    let config = preset.config(options.seed, space, limits, data);
     let mut store = Store::create(&options.study, &config)?;
     let _lock = StudyLock::take(&options.study)?;
-    search(&mut store, &options.study, trials, &loaded, device, options.machine.threads())
+    search(&mut store, &options.study, config.trials, &loaded, device, options.machine.threads())
 }
 
 /// Goes on with a study.
@@ -92,23 +65,43 @@ pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
     search(&mut store, &options.study, trials, &loaded, device, options.machine.threads())
 }
 
-/// The training of a study, of trials and of finished networks: the preset's with what the user set.
-fn training(options: &options::Training, preset: &Preset) -> Result<(TrainConfig, TrainConfig)> {
-    let configured = |mut config: TrainConfig, epochs: Option<f64>, qaft_epochs: Option<f64>| {
-        config.float.epochs = epochs.unwrap_or(config.float.epochs);
-        config.qaft.epochs = qaft_epochs.unwrap_or(config.qaft.epochs);
-        config.float.learning_rate = options.learning_rate.unwrap_or(config.float.learning_rate);
-        config.qaft.learning_rate = options.qaft_learning_rate.unwrap_or(config.qaft.learning_rate);
+/// The preset with what the user set.
+fn adjusted(options: &options::Run) -> Result<Preset> {
+    let mut preset = Preset::open(&options.preset)?;
+    let training = &options.training;
+    let adjust = |config: &mut TrainConfig, epochs: Option<f64>, qaft_epochs: Option<f64>| {
+        set(&mut config.float.epochs, epochs);
+        set(&mut config.qaft.epochs, qaft_epochs);
+        set(&mut config.float.learning_rate, training.learning_rate);
+        set(&mut config.qaft.learning_rate, training.qaft_learning_rate);
         for schedule in [&mut config.float, &mut config.qaft] {
-            schedule.batch = options.batch.map_or(schedule.batch, |batch| batch as usize);
+            set(&mut schedule.batch, training.batch.map(|batch| batch as usize));
         }
-        let augmentation = &mut config.augmentation;
-        augmentation.crop_padding = options.crop_padding.map_or(augmentation.crop_padding, usize::from);
-        augmentation.flip = options.flip.unwrap_or(augmentation.flip);
-        config.check().map(|()| config)
+        set(&mut config.augmentation.crop_padding, training.crop_padding.map(usize::from));
+        set(&mut config.augmentation.flip, training.flip);
+        config.check()
     };
-    let trial = configured(preset.training, options.epochs, options.qaft_epochs)?;
-    Ok((trial, configured(preset.final_training, options.final_epochs, options.final_qaft_epochs)?))
+    adjust(&mut preset.training, training.epochs, training.qaft_epochs)?;
+    adjust(&mut preset.final_training, training.final_epochs, training.final_qaft_epochs)?;
+    set(&mut preset.space, options.space.clone());
+    set(&mut preset.mode, options.mode);
+    // JASQ is an evolution.
+    let usual = (preset.mode == Mode::Jasq).then_some(StrategyKind::Evolution);
+    set(&mut preset.strategy, options.strategy.or(usual));
+    preset.initial_trials = options.initial_trials.map(usize::from).or(preset.initial_trials);
+    set(&mut preset.trials, options.trials);
+    set(&mut preset.policies_per_network, options.policies_per_network);
+    set(&mut preset.early_stopping, options.early_stopping);
+    set(&mut preset.reference_accuracy, options.reference_accuracy.map(|percent| percent / 100.0));
+    set(&mut preset.reference_size, options.reference_size);
+    Ok(preset)
+}
+
+/// Sets `place` if there is a value to set it to.
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
 }
 
 fn search(

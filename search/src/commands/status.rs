@@ -1,24 +1,30 @@
 //! `bomp-search status`: what a study is, how far it is and every trial of it. Works while the study runs.
 
 use anyhow::Result;
-use bomp_search::proposal;
-use bomp_search::study::{Store, Trial, TrialState};
+use bomp_search::report::data::{Belief, Importance};
+use bomp_search::report::{Finished, Report, Source};
+use bomp_search::study::{Store, Trial};
 use serde::Serialize;
 
-use super::{Outcome, StudyOptions, front, table};
+use super::{Outcome, StudyOptions, table};
+
+/// Genes that the terminal names.
+const GENES: usize = 5;
 
 #[derive(Serialize)]
 struct Status<'a> {
     config: &'a bomp_search::study::StudyConfig,
     config_sha256: String,
-    finished: usize,
-    given_up: usize,
-    failed: usize,
-    running: usize,
+    finished: u64,
+    given_up: u64,
+    failed: u64,
+    running: u64,
     trained_images: u64,
     /// Images that were not trained on because trials were given up.
     saved_images: u64,
     hypervolume: f64,
+    front: &'a [u64],
+    importance: &'a [Importance],
     trials: &'a [Trial],
 }
 
@@ -26,32 +32,30 @@ struct Status<'a> {
 pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
     let store = Store::open(&options.study)?;
     let (config, trials) = (store.config(), store.trials()?);
-    let finished = trials.iter().filter(|trial| trial.measured().is_some()).count();
-    let running = trials.iter().filter(|trial| trial.is_running()).count();
-    let given_up: Vec<_> = trials
-        .iter()
-        .filter_map(|trial| match &trial.state {
-            TrialState::GivenUp(given_up) => Some(given_up),
-            _ => None,
-        })
-        .collect();
+    let source = Source { name: "", config, trials: &trials, finished: &Finished::default() };
+    let report = Report::of(&[source])?;
+    let study = &report.studies[0];
+    let counts = study.counts;
     let status = Status {
         config,
         config_sha256: config.sha256(),
-        finished,
-        given_up: given_up.len(),
-        failed: trials.len() - finished - running - given_up.len(),
-        running,
-        trained_images: trials.iter().map(Trial::trained_images).sum(),
-        saved_images: given_up.iter().map(|given_up| given_up.saved_images).sum(),
-        hypervolume: proposal::hypervolume(config, &front::of(&trials)),
+        finished: counts.finished,
+        given_up: counts.given_up,
+        failed: counts.failed,
+        running: counts.running,
+        trained_images: study.trained_images,
+        saved_images: study.saved_images,
+        hypervolume: study.hypervolume,
+        front: &study.front,
+        importance: study.surrogate.as_ref().map_or(&[][..], |belief| &belief.importance),
         trials: &trials,
     };
     if options.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(Outcome::Done);
     }
-    let Status { given_up, failed, trained_images, saved_images, hypervolume, .. } = status;
+    let Status { finished, given_up, failed, running, trained_images, saved_images, hypervolume, .. } =
+        status;
     println!(
         "{}: space {}, data {}",
         options.study.display(),
@@ -66,5 +70,26 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
     );
     println!("{}", table::HEADING);
     trials.iter().for_each(|trial| println!("{}", table::line(trial)));
+    if let Some(belief) = &study.surrogate {
+        println!("front by rising size: trials {}", join(study.front.iter().map(u64::to_string)));
+        println!("{}", surrogate(belief));
+    }
     Ok(Outcome::Done)
+}
+
+/// How far the surrogate can be trusted, and what it thinks matters.
+fn surrogate(belief: &Belief) -> String {
+    let gene = |gene: &Importance| format!("{} {:.2}", gene.gene, 100.0 * gene.effect);
+    format!(
+        "surrogate: leave-one-out error {:.2} points, {} of {} trials within their 95 % interval; changing one gene moves \
+         the accuracy it expects by, in points: {}",
+        100.0 * belief.error,
+        belief.held,
+        belief.predictions.len(),
+        join(belief.importance.iter().take(GENES).map(gene))
+    )
+}
+
+fn join(texts: impl Iterator<Item = String>) -> String {
+    texts.collect::<Vec<_>>().join(", ")
 }

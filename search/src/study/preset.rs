@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::StrategyKind;
+use super::{DataConfig, StrategyKind, StudyConfig};
 use crate::recipe::{Mode, RecipeError, TrainConfig};
+use crate::space::{Limits, Space};
 
 /// The built-in presets, name and text.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -125,6 +126,31 @@ impl Preset {
             return Err(form("trials and policies_per_network must be at least 1".into()));
         }
         Ok(preset)
+    }
+}
+
+impl Preset {
+    /// The configuration of a study in `space`, which may differ from the one that the preset names.
+    #[must_use]
+    pub fn config(self, seed: u64, space: Space, limits: Limits, data: DataConfig) -> StudyConfig {
+        let Self { space: _, mode, strategy, initial_trials, trials, policies_per_network, .. } = self;
+        StudyConfig {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            trials,
+            mode,
+            strategy,
+            initial_trials,
+            policies_per_network,
+            early_stopping: self.early_stopping,
+            reference_accuracy: self.reference_accuracy,
+            reference_size: self.reference_size,
+            space,
+            limits,
+            data,
+            training: self.training,
+            final_training: self.final_training,
+        }
     }
 }
 

@@ -46,9 +46,15 @@ impl Score {
     #[must_use]
     pub fn of(&self, objectives: Objectives, reference: Reference) -> f64 {
         let unit = if reference.value > 0.0 { reference.value } else { 1.0 };
+        objectives.value / unit + self.size_term(objectives.cost, reference)
+    }
+
+    /// What a cost adds to the score.
+    #[must_use]
+    pub fn size_term(&self, cost: f64, reference: Reference) -> f64 {
         let offset = self.log_bits.unwrap_or(self.reference_size - reference.cost);
         // Below ten bits the formula runs into its pole.
-        objectives.value / unit + self.reference_size / (objectives.cost + offset).max(1.0)
+        self.reference_size / (cost + offset).max(1.0)
     }
 }
 

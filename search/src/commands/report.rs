@@ -1,0 +1,68 @@
+//! `bomp-search report`: studies as a page of plots and tables. Works while they run, and with `--watch` follows them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bomp_search::report::{self, Finished, Report, Source};
+use bomp_search::study::{Store, StudyConfig, Trial};
+use bomp_search::train::Signal;
+
+use super::progress::Interrupt;
+use super::{Outcome, options};
+
+/// Seconds after which a page that is still changing loads itself again.
+const REFRESH: u32 = 10;
+/// How often `--watch` looks at the studies.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A study as it is on disk.
+#[derive(PartialEq)]
+struct Loaded {
+    name: String,
+    config: StudyConfig,
+    trials: Vec<Trial>,
+    finished: Finished,
+}
+
+/// Writes the report, once or until the studies are complete.
+pub(crate) fn run(options: &options::Report) -> Result<Outcome> {
+    let interrupt = if options.watch { Interrupt::install()? } else { Interrupt::default() };
+    let out = options.out.clone().unwrap_or_else(|| options.study[0].join("report"));
+    let mut written: Option<Vec<Loaded>> = None;
+    loop {
+        let studies = options.study.iter().map(|folder| load(folder)).collect::<Result<Vec<_>>>()?;
+        if written.as_ref() != Some(&studies) {
+            let report = Report::of(&studies.iter().map(source).collect::<Vec<_>>())?;
+            let follow = options.watch && !report.is_complete();
+            let page = report::write(&report, &out, (follow || report.is_running()).then_some(REFRESH))?;
+            if options.json {
+                println!("{}", serde_json::to_string_pretty(&report)?);
+            } else if written.is_none() {
+                println!("{}", page.display());
+            }
+            if !follow {
+                return Ok(Outcome::Done);
+            }
+            written = Some(studies);
+        }
+        if interrupt.signal() == Signal::Stop {
+            return Ok(Outcome::Interrupted);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn load(folder: &Path) -> Result<Loaded> {
+    let store = Store::open(folder)?;
+    let (config, trials) = (store.config().clone(), store.trials()?);
+    let finished = Finished::load(&folder.join("final"), &config, &trials);
+    // So that `--study .` has a name too.
+    let whole = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Loaded { name, config, trials, finished })
+}
+
+fn source(study: &Loaded) -> Source<'_> {
+    Source { name: &study.name, config: &study.config, trials: &study.trials, finished: &study.finished }
+}

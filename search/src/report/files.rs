@@ -1,0 +1,25 @@
+//! A report on disk: `report.html`, and each plot as `NAME.svg` and `NAME.png`.
+
+use std::path::{Path, PathBuf};
+
+use bomp_export::files::{self, WriteError};
+
+use super::data::Report;
+use super::draw::png;
+use super::{html, plots};
+
+/// Writes the report into `folder`, which is made if it is absent; the page last. The page loads itself again after
+/// `refresh` seconds, if that is given. Returns the path of the page.
+///
+/// # Errors
+/// The file that could not be written; what was there before is whole.
+pub fn write(report: &Report, folder: &Path, refresh: Option<u32>) -> Result<PathBuf, WriteError> {
+    let of_studies = report.studies.iter().flat_map(|study| plots::of_study(report, study));
+    for plot in plots::common(report).into_iter().chain(of_studies) {
+        files::write(&folder.join(format!("{}.svg", plot.name)), plot.canvas.standalone().as_bytes())?;
+        files::write(&folder.join(format!("{}.png", plot.name)), &png(&plot.canvas))?;
+    }
+    let page = folder.join("report.html");
+    files::write(&page, html::page(report, refresh).as_bytes())?;
+    Ok(page)
+}
