@@ -6,6 +6,7 @@ mod finished;
 mod front;
 mod progress;
 mod score;
+mod study;
 mod surrogate;
 
 use serde::Serialize;
@@ -15,13 +16,14 @@ use crate::bo::history::HistoryError;
 use crate::bo::pareto::Reference;
 use crate::proposal;
 use crate::space::{LimitsError, SpaceError};
-use crate::study::{StudyConfig, Trial, TrialState};
+use crate::study::{StudyConfig, Trial};
 
 pub use bits::{BitMap, BitRow};
 pub use finished::{Finished, FinishedNetwork};
 pub use front::front;
 pub use progress::Progress;
 pub use score::Score;
+pub use study::{Counts, StudyReport, TrialRow};
 pub use surrogate::{Belief, Importance, TrialPrediction};
 
 /// A study to report on.
@@ -48,7 +50,7 @@ pub enum ReportError {
         /// The trial.
         number: u64,
         /// What is wrong.
-        source: SpaceError,
+        source: Box<SpaceError>,
     },
     /// The study's limits admit no network.
     #[error("{study}: {source}")]
@@ -84,74 +86,6 @@ pub struct Corner {
     pub accuracy: f64,
     /// log10 of the bytes of a packed model.
     pub log10_bytes: f64,
-}
-
-/// How many trials stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Asked for when the study was made.
-    pub asked: u64,
-    /// Measured.
-    pub finished: u64,
-    /// Given up halfway, because they could not improve the front.
-    pub given_up: u64,
-    /// Without a figure.
-    pub failed: u64,
-    /// In work, or interrupted.
-    pub running: u64,
-}
-
-/// A trial and what follows from it.
-#[derive(Clone, Debug, Serialize)]
-pub struct TrialRow {
-    /// The trial.
-    #[serde(flatten)]
-    pub trial: Trial,
-    /// Validation accuracy of the quantised network, 0..=1.
-    pub accuracy: Option<f64>,
-    /// Validation accuracy of the float network, 0..=1.
-    pub float_accuracy: Option<f64>,
-    /// The score of the paper's equation (1).
-    pub score: Option<f64>,
-    /// Whether no other trial is at least as accurate and as small.
-    pub on_front: bool,
-}
-
-/// One study.
-#[derive(Clone, Debug, Serialize)]
-pub struct StudyReport {
-    /// What it is called, different from all others of the report.
-    pub name: String,
-    /// Its configuration.
-    pub config: StudyConfig,
-    /// SHA-256 over the configuration.
-    pub config_sha256: String,
-    /// How far it is.
-    pub counts: Counts,
-    /// Images trained on by trials that have ended.
-    pub trained_images: u64,
-    /// Images not trained on because trials were given up.
-    pub saved_images: u64,
-    /// Wall-clock seconds of trials that have ended, added up.
-    pub seconds: f64,
-    /// The study's own corner: its accuracy of reference, and its budget or its largest network.
-    pub reference: Corner,
-    /// Hypervolume from the study's own corner: accuracy 0..=1 times decades of size.
-    pub hypervolume: f64,
-    /// How the hypervolume grew, from the common corner.
-    pub progress: Vec<Progress>,
-    /// How the paper's equation (1) is read for this study.
-    pub score: Score,
-    /// The trials in the order of their numbers.
-    pub trials: Vec<TrialRow>,
-    /// Numbers of the trials on the front, by rising size.
-    pub front: Vec<u64>,
-    /// Bit widths of the networks of the front.
-    pub bits: BitMap,
-    /// What the surrogate believes after these trials; `None` before the first finished one.
-    pub surrogate: Option<Belief>,
-    /// Networks trained to the end.
-    pub finished: Finished,
 }
 
 impl Report {
@@ -195,69 +129,6 @@ fn unused(name: &str, studies: &[StudyReport]) -> String {
     let taken = |name: &str| studies.iter().any(|study| study.name == name);
     let mut candidates = std::iter::once(name.to_owned()).chain((2u64..).map(|n| format!("{name} ({n})")));
     candidates.find(|name| !taken(name)).unwrap_or_default()
-}
-
-impl StudyReport {
-    fn of(source: &Source<'_>, name: String, common: Reference) -> Result<Self, ReportError> {
-        let Source { config, trials, .. } = *source;
-        let front: Vec<&Trial> = front(trials);
-        let numbers: Vec<u64> = front.iter().map(|trial| trial.number).collect();
-        let score = Score::of(config);
-        let measured = || trials.iter().filter_map(Trial::measured);
-        let finished = measured().count() as u64;
-        let given_up = || {
-            trials.iter().filter_map(|trial| match &trial.state {
-                TrialState::GivenUp(given_up) => Some(given_up),
-                _ => None,
-            })
-        };
-        let running = trials.iter().filter(|trial| trial.is_running()).count() as u64;
-        let row = |trial: &Trial| {
-            let accuracy = trial.measured().map(crate::study::Measured::accuracy);
-            TrialRow {
-                accuracy,
-                float_accuracy: trial.measured().map(|m| m.float_correct as f64 / m.images.max(1) as f64),
-                score: accuracy.map(|accuracy| score.of_network(accuracy, trial.usage.bytes)),
-                on_front: numbers.contains(&trial.number),
-                trial: trial.clone(),
-            }
-        };
-        Ok(Self {
-            config: config.clone(),
-            config_sha256: config.sha256(),
-            counts: Counts {
-                asked: config.trials,
-                finished,
-                given_up: given_up().count() as u64,
-                failed: trials.len() as u64 - finished - running - given_up().count() as u64,
-                running,
-            },
-            trained_images: trials.iter().map(Trial::trained_images).sum(),
-            saved_images: given_up().map(|given_up| given_up.saved_images).sum(),
-            seconds: measured().map(|m| m.seconds).chain(given_up().map(|g| g.seconds)).sum(),
-            reference: Corner::from(proposal::reference(config)),
-            hypervolume: proposal::hypervolume(config, trials),
-            progress: progress::progress(common, trials),
-            score,
-            trials: trials.iter().map(row).collect(),
-            bits: BitMap::of(config.space.definition(), &front),
-            surrogate: surrogate::belief(&name, config, trials)?,
-            front: numbers,
-            finished: source.finished.clone(),
-            name,
-        })
-    }
-
-    /// The trials on the front, by rising size.
-    pub fn front_rows(&self) -> impl Iterator<Item = &TrialRow> {
-        self.front.iter().filter_map(|&number| self.row(number))
-    }
-
-    /// The trial of this number.
-    #[must_use]
-    pub fn row(&self, number: u64) -> Option<&TrialRow> {
-        self.trials.iter().find(|row| row.trial.number == number)
-    }
 }
 
 impl From<Reference> for Corner {

@@ -65,7 +65,7 @@ pub(super) fn belief(
         let point = config.space.point(&trial.genotype).map_err(|source| ReportError::Genotype {
             study: study.to_owned(),
             number: trial.number,
-            source,
+            source: Box::new(source),
         })?;
         history
             .push(problem.dimensions(), Observation { point, outcome })

@@ -3,7 +3,7 @@
 pub(super) const STYLE: &str = "\
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #1c1e21; font: 16px/1.5 'DejaVu Sans', Verdana, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem 1.25rem 4rem; }
+main { max-width: 64rem; margin: 0 auto; padding: 1rem 1.25rem 4rem; }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.3rem; margin: 3rem 0 0; padding-top: 1rem; border-top: 2px solid #1c1e21; overflow-wrap: anywhere; }
 h3 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
@@ -15,7 +15,7 @@ figcaption { margin-top: .25rem; font-size: .85rem; color: #3c4046; }
 .plot svg { display: block; height: auto; max-width: 100%; min-width: 34rem; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e6e8eb; }
+th, td { padding: .25rem .55rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e6e8eb; }
 thead th { border-bottom: 2px solid #6b7076; white-space: nowrap; }
 tbody th { font-weight: normal; }
 .n { text-align: right; white-space: nowrap; }

@@ -42,7 +42,7 @@ fn grouped(figure: u64) -> String {
     let digits = figure.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -157,7 +157,7 @@ pub(super) fn front(study: &StudyReport) -> String {
 pub(super) fn finished(study: &StudyReport) -> String {
     let mut html = String::new();
     for problem in &study.finished.problems {
-        let _ = write!(html, "<p class=\"live\">Left out: {}</p>\n", escape(problem));
+        let _ = writeln!(html, "<p class=\"live\">Left out: {}</p>", escape(problem));
     }
     if study.finished.networks.is_empty() {
         return html;

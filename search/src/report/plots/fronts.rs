@@ -57,7 +57,10 @@ fn plot(
     let fronts: Vec<Vec<Network>> = report.studies.iter().map(networks).collect();
     let x = sizes(fronts.iter().flatten().map(|n| n.0), FRAME.across());
     let y = accuracies(fronts.iter().flatten().map(|n| n.1), FRAME.up());
-    let legend = Legend::new(FRAME.width, series(report));
+    let mut items = series(report);
+    let empty = items.iter_mut().zip(&fronts).filter(|(_, front)| front.is_empty());
+    empty.for_each(|((_, name), _)| name.push_str(" (none yet)"));
+    let legend = Legend::new(FRAME.width, items);
     let mut canvas = Canvas::new(780.0, FRAME.bottom() + 62.0 + legend.height() + 8.0);
     heading(&mut canvas, &FRAME, title);
     FRAME.draw(&mut canvas, (&x, SIZE), (&y, y_title));

@@ -30,12 +30,12 @@ pub(super) fn plot(study: &StudyReport) -> Plot {
         equal_scores(&mut canvas, study, &x, &y);
         front(&mut canvas, study, &x, &y);
         let last = measured.last().map_or(1, |(row, _)| row.trial.number).max(1);
+        // Lines first: they may not cross out the points that they join.
+        finished.iter().for_each(|network| link(&mut canvas, study, network, (&x, &y)));
         for &(row, accuracy) in &measured {
             candidate(&mut canvas, row, accuracy, last, (&x, &y));
         }
-        for network in finished {
-            finished_network(&mut canvas, study, network, &x, &y);
-        }
+        finished.iter().for_each(|network| finished_network(&mut canvas, network, (&x, &y)));
         colour_bar(&mut canvas, last);
     }
     legend.draw(&mut canvas, (FRAME.left, FRAME.bottom() + 60.0));
@@ -48,7 +48,7 @@ fn legend(study: &StudyReport, below: bool) -> Vec<(Swatch, String)> {
         (point(Marker::Circle, &time_colour(0.3), "#ffffff"), "candidate (validation)".to_owned()),
         (point(Marker::Star, "#ffffff", INK), "seed network".to_owned()),
         (Swatch::Line(INK, ""), "front".to_owned()),
-        (Swatch::Line(FAINT, "2 3"), "equal score (the number)".to_owned()),
+        (Swatch::Line(FAINT, "2 3"), "equal score, equation (1)".to_owned()),
     ];
     if !study.finished.networks.is_empty() {
         items.push((point(Marker::Diamond, ACCENT, "#ffffff"), "finished network (test)".to_owned()));
@@ -74,27 +74,31 @@ fn candidate(canvas: &mut Canvas, row: &TrialRow, accuracy: f64, last: u64, (x, 
     }
 }
 
-fn finished_network(
-    canvas: &mut Canvas,
-    study: &StudyReport,
-    network: &FinishedNetwork,
-    x: &Scale,
-    y: &Scale,
-) {
-    let (size, accuracy) = (kilobytes(network.size_bytes), 100.0 * network.accuracy());
-    let at = (x.at(x.clamp(size)), y.at(y.clamp(accuracy)));
+/// The line that joins a finished network to its candidate.
+fn link(canvas: &mut Canvas, study: &StudyReport, network: &FinishedNetwork, (x, y): (&Scale, &Scale)) {
     if let Some(row) = study.row(network.trial)
         && let Some(before) = row.accuracy
     {
         let from = (x.at(kilobytes(row.trial.usage.bytes)), y.at(y.clamp(100.0 * before)));
-        canvas.line(from, at, (ACCENT, 1.2), &[]);
+        canvas.line(from, place(network, (x, y)), (ACCENT, 1.2), &[]);
     }
+}
+
+fn finished_network(canvas: &mut Canvas, network: &FinishedNetwork, (x, y): (&Scale, &Scale)) {
+    let (size, accuracy) = (kilobytes(network.size_bytes), 100.0 * network.accuracy());
     let tip = format!("trial {}, finished: {accuracy:.2} % test, {size:.3} kB", network.trial);
+    let at = place(network, (x, y));
     if y.holds(accuracy) {
         Marker::Diamond.draw(canvas, at, 5.0, (ACCENT, "#ffffff"), &tip);
     } else {
         Marker::Down.draw(canvas, at, 5.0, ("#ffffff", ACCENT), &tip);
     }
+}
+
+/// Where a finished network is drawn.
+fn place(network: &FinishedNetwork, (x, y): (&Scale, &Scale)) -> (f64, f64) {
+    let (size, accuracy) = (kilobytes(network.size_bytes), 100.0 * network.accuracy());
+    (x.at(x.clamp(size)), y.at(y.clamp(accuracy)))
 }
 
 /// The front of the candidates.
@@ -149,11 +153,11 @@ fn colour_bar(canvas: &mut Canvas, last: u64) {
         canvas.rectangle((left, from), (14.0, step_height + 0.6), &time_colour(part), "");
     }
     let pixels = Scale::linear(0.0, last as f64, (top + height, top));
-    let whole = |figure: &f64| figure.fract() == 0.0;
-    for (figure, text) in pixels.ticks().into_iter().filter(|(figure, _)| whole(figure)) {
+    let ticks = pixels.ticks().into_iter().map(|(figure, _)| figure);
+    for figure in ticks.filter(|figure| figure.fract() == 0.0) {
         let at = pixels.at(figure);
         canvas.line((left + 14.0, at), (left + 18.0, at), (MUTED, 1.0), &[]);
-        canvas.text((left + 22.0, at + 4.0), (Anchor::Start, 12.0, MUTED), &text);
+        canvas.text((left + 22.0, at + 4.0), (Anchor::Start, 12.0, MUTED), &figure.to_string());
     }
     canvas.text((left - 4.0, top - 14.0), (Anchor::Start, 12.0, INK), "trial");
 }
