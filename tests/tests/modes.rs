@@ -10,9 +10,9 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&succeed("bomp-search", arguments)).expect("--json prints JSON")
 }
 
-/// A study of three trials on parts of an epoch, and its state.
-fn study(folder: &Path, extra: &[&str]) -> (String, Value) {
-    let study = folder.join("study").to_str().expect("temporary folders have plain names").to_owned();
+/// A study `name` of three trials on parts of an epoch, and its state.
+fn study(folder: &Path, name: &str, extra: &[&str]) -> (String, Value) {
+    let study = folder.join(name).to_str().expect("temporary folders have plain names").to_owned();
     let small = ["--max-macs", "150k", "--max-ram", "16kB", "--max-size", "9kB", "--epochs", "0.03"];
     let short = ["--qaft-epochs", "0.02", "--final-epochs", "0.05", "--final-qaft-epochs", "0.02"];
     let mut arguments = vec!["run", "--study", &study];
@@ -46,8 +46,27 @@ fn widths(value: &Value) -> Vec<u64> {
     }
 }
 
+/// The report on `studies`: one page that names them all and loads nothing, and plots as files.
+fn report(folder: &Path, studies: &[String]) {
+    let out = folder.join("report");
+    let mut arguments = vec!["report", "--out", out.to_str().expect("temporary folders have plain names")];
+    studies.iter().for_each(|study| arguments.extend(["--study", study]));
+    succeed("bomp-search", &arguments);
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for study in studies {
+        let name = Path::new(study).file_name().unwrap().to_str().unwrap();
+        // As the name of the study, and as its mode or strategy.
+        assert!(page.matches(&format!(">{name}</td>")).count() >= 2, "{name} is not in the report");
+    }
+    assert!(!page.contains("src=\"http") && !page.contains("<script"), "the page loads something");
+    assert!(page.matches("<svg").count() >= 5 * studies.len());
+    assert!(std::fs::read(out.join("fronts.png")).unwrap().starts_with(b"\x89PNG"));
+}
+
 #[test]
 fn every_mode_finds_and_finishes_a_network() {
+    let folder = TempDir::new().unwrap();
+    let mut studies = Vec::new();
     for (mode, allowed, afterwards) in [
         ("qaft-mp", &[4, 5, 6, 7, 8][..], "qaft"),
         ("qaft-4", &[4], "qaft"),
@@ -56,8 +75,7 @@ fn every_mode_finds_and_finishes_a_network() {
         ("ptq-8", &[8], "ptq"),
         ("float", &[8], "ptq"),
     ] {
-        let folder = TempDir::new().unwrap();
-        let (study, status) = study(folder.path(), &["--mode", mode]);
+        let (study, status) = study(folder.path(), mode, &["--mode", mode]);
         assert_eq!(status["finished"], 3, "{mode}");
         assert_eq!(status["config"]["mode"], mode);
         for trial in trials(&status) {
@@ -79,13 +97,15 @@ fn every_mode_finds_and_finishes_a_network() {
             assert!(tuned["candidate"].as_str().unwrap().contains("final-qaft"), "{tuned}");
             assert!(tuned["trained_images"].as_u64() > finished["trained_images"].as_u64());
         }
+        studies.push(study);
     }
+    report(folder.path(), &studies);
 }
 
 #[test]
 fn jasq_scores_sixteen_bits_and_packs_none() {
     let folder = TempDir::new().unwrap();
-    let (study, status) = study(folder.path(), &["--mode", "jasq", "--trials", "6"]);
+    let (study, status) = study(folder.path(), "jasq", &["--mode", "jasq", "--trials", "6"]);
     assert_eq!((&status["finished"], &status["config"]["strategy"]), (&6.into(), &"evolution".into()));
     let wide = |trial: &&Value| widths(&trial["genotype"]).contains(&16);
     for trial in trials(&status) {
@@ -100,10 +120,12 @@ fn jasq_scores_sixteen_bits_and_packs_none() {
 
 #[test]
 fn every_strategy_and_the_policies_of_a_network() {
+    let folder = TempDir::new().unwrap();
+    let mut studies = Vec::new();
     for strategy in ["ehvi", "paper", "evolution", "random"] {
-        let folder = TempDir::new().unwrap();
         let extra = ["--strategy", strategy, "--initial-trials", "1", "--trials", "4"];
-        let (_, status) = study(folder.path(), &[&extra[..], &["--policies-per-network", "2"]].concat());
+        let (study, status) =
+            study(folder.path(), strategy, &[&extra[..], &["--policies-per-network", "2"]].concat());
         assert_eq!(status["finished"], 4, "{strategy}");
         let of = |field: &str| -> Vec<Option<u64>> {
             trials(&status).iter().map(|trial| trial[field].as_u64()).collect()
@@ -113,5 +135,7 @@ fn every_strategy_and_the_policies_of_a_network() {
         let (float, cost) = (of("float_correct"), of("trained_images"));
         assert_eq!((float[0], float[2]), (float[1], float[3]), "{strategy}");
         assert!(cost[1] < cost[0] && cost[3] < cost[2], "{strategy}: {cost:?}");
+        studies.push(study);
     }
+    report(folder.path(), &studies);
 }
