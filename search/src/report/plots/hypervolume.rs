@@ -52,10 +52,15 @@ fn plot(
     }
     legend.draw(&mut canvas, (FRAME.left, FRAME.bottom() + 56.0));
     let corner = report.common_reference;
+    let compare = if report.studies.len() > 1 {
+        " All studies are measured from the same corner, so the lines compare."
+    } else {
+        ""
+    };
     let caption = format!(
         "The hypervolume is the area between the front and the corner of {:.1} % accuracy and {:.2} kB, in parts of \
-         accuracy times decades of size: it grows when a network is more accurate at its size than all before. {how} \
-         All studies are measured from the same corner, so the lines compare.",
+         accuracy times decades of size: it grows when a network is more accurate at its size than all before. \
+         {how}{compare}",
         100.0 * corner.accuracy,
         10f64.powf(corner.log10_bytes - 3.0)
     );
