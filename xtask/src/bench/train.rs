@@ -88,7 +88,8 @@ fn ours(options: &Options) -> Result<Ours> {
     let numbers = [options.images, options.batch, options.epochs].map(|number| number.to_string());
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .args(["bench", "-p", "bomp-search", "--bench", "train", "--"])
+        // With the features of the whole workspace, as its tests are built.
+        .args(["bench", "--workspace", "--bench", "train", "--"])
         .args(["--images", &numbers[0], "--batch", &numbers[1], "--epochs", &numbers[2]])
         .current_dir(workspace::root()?);
     let output = output(&mut command, "our benchmark")?;

@@ -25,10 +25,10 @@ pub(super) fn progress(reference: Reference, trials: &[Trial]) -> Vec<Progress> 
     for trial in trials.iter().filter(|trial| !trial.is_running()) {
         now.ended += 1;
         now.trained_images += trial.trained_images();
-        if let Some(measured) = trial.measured() {
-            if front.insert(objectives(measured, trial.usage)) {
-                now.hypervolume = front.hypervolume();
-            }
+        if let Some(measured) = trial.measured()
+            && front.insert(objectives(measured, trial.usage))
+        {
+            now.hypervolume = front.hypervolume();
         }
         steps.push(now);
     }
