@@ -10,10 +10,11 @@ use crate::bo::pareto::{Front, Objectives, Reference};
 use crate::bo::problem::{Point, Problem};
 use crate::bo::strategy::Situation;
 use crate::forecast::Forecast;
+use crate::recipe::Quantisation;
 use crate::space::genotype::Genotype;
-use crate::space::{LimitsError, Policies, SpaceError, SpaceProblem, Usage};
+use crate::space::{LimitsError, NewNetworks, Policies, SpaceError, SpaceProblem, Usage};
 use crate::stream::stream;
-use crate::study::{Measured, StudyConfig, Trial, TrialState};
+use crate::study::{Measured, StrategyKind, StudyConfig, Trial, TrialState};
 
 /// A trial to be carried out.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,13 +61,13 @@ impl Proposer {
         Ok(Self { config: config.clone(), problem })
     }
 
-    /// The next trial after `trials`: another policy for the float network of trial `lead` while it has fewer than the
-    /// study's number of them, else another network. The first of all is the seed network, shrunk to the limits. `None` if
-    /// there is nothing left to try.
+    /// The next trial after `trials`: a new network, or another policy for the float network of an earlier trial, whichever
+    /// promises more for each image trained on; `last` is the trial whose float network the worker has at hand. The first
+    /// of all is the seed network, shrunk to the limits. `None` if there is nothing left to try.
     ///
     /// # Errors
     /// A trial makes no sense.
-    pub fn next(&self, trials: &[Trial], lead: Option<u64>) -> Result<Option<Proposal>, ProposalError> {
+    pub fn next(&self, trials: &[Trial], last: Option<u64>) -> Result<Option<Proposal>, ProposalError> {
         let number = trials.len() as u64;
         if number == 0 {
             return Ok(Some(self.proposal(&self.problem.seed(), None)));
@@ -90,26 +91,74 @@ impl Proposer {
             };
             history.push(self.problem.dimensions(), Observation { point, outcome })?;
         }
-        if let Some(lead) = lead.filter(|&lead| self.wants_policies(trials, lead)) {
-            let policies = Policies::new(&self.problem, &self.point(&trials[lead as usize])?);
-            if let Some(point) = self.ask(&policies, &history, &pending, number) {
-                return Ok(Some(self.proposal(&point, Some(lead))));
+        let ask = |problem: &dyn Problem, purpose| self.ask(problem, &history, &pending, number, purpose);
+        if self.config.policies_per_network == 1 {
+            let new = ask(&self.problem, "propose");
+            return Ok(new.map(|(point, _)| self.proposal(&point, None)));
+        }
+        let points: Vec<Point> = trials.iter().map(|trial| self.point(trial)).collect::<Result<_, _>>()?;
+        let trained = Policies::new(&self.problem, points.iter().cloned());
+        let new = ask(&NewNetworks::besides(trained), "propose");
+        let leads = self.leads(trials, last);
+        if !leads.is_empty() {
+            let policies = Policies::new(&self.problem, leads.iter().map(|&lead| points[lead].clone()));
+            let policy = ask(&policies, "propose a policy");
+            let chosen =
+                policy.filter(|(_, gain)| new.as_ref().is_none_or(|(_, new)| self.is_worth(*gain, *new)));
+            if let Some((point, _)) = chosen {
+                let own = policies.narrowest(&point);
+                let lead = leads.iter().find(|&&lead| policies.narrowest(&points[lead]) == own);
+                let lead = lead.map(|&lead| trials[lead].number);
+                return Ok(Some(self.proposal(&point, lead)));
             }
         }
-        Ok(self.ask(&self.problem, &history, &pending, number).map(|point| self.proposal(&point, None)))
+        Ok(new.map(|(point, _)| self.proposal(&point, None)))
     }
 
-    /// Whether the float network of trial `lead` is to be tried with further policies.
-    fn wants_policies(&self, trials: &[Trial], lead: u64) -> bool {
-        let usable = trials.get(lead as usize).is_some_and(|trial| trial.measured().is_some());
-        let tried = trials.iter().filter(|trial| trial.number == lead || trial.lead == Some(lead)).count();
-        usable && (tried as u64) < self.config.policies_per_network
+    /// The places in `trials` of the networks that may be tried with further policies: all that have fewer than the study's
+    /// number of them, or only the one trained last if the strategy cannot weigh them against new networks.
+    fn leads(&self, trials: &[Trial], last: Option<u64>) -> Vec<usize> {
+        let tried = |number: u64| {
+            let shares = |trial: &&Trial| trial.number == number || trial.lead == Some(number);
+            trials.iter().filter(shares).count() as u64
+        };
+        let usable = |trial: &Trial| {
+            trial.lead.is_none()
+                && trial.measured().is_some()
+                && tried(trial.number) < self.config.policies_per_network
+        };
+        let weighs = self.config.strategy == StrategyKind::Ehvi;
+        let all = trials.iter().enumerate();
+        all.filter(|(_, trial)| usable(trial) && (weighs || last == Some(trial.number)))
+            .map(|(place, _)| place)
+            .collect()
     }
 
-    fn ask(&self, problem: &dyn Problem, history: &History, pending: &[Point], number: u64) -> Option<Point> {
+    /// Whether a policy that is expected to gain `policy` is worth more for each image trained on than a new network that is
+    /// expected to gain `new`. If nothing is known, as before the surrogate is asked, a network's policies come first.
+    fn is_worth(&self, policy: Option<f64>, new: Option<f64>) -> bool {
+        let (Some(policy), Some(new)) = (policy, new) else { return true };
+        let recipe = &self.config.training;
+        let qaft = match self.config.mode.in_the_loop() {
+            Quantisation::Qaft => recipe.qaft.epochs,
+            Quantisation::Ptq | Quantisation::None => 0.0,
+        };
+        policy * (recipe.float.epochs + qaft) >= new * qaft
+    }
+
+    /// The next point of `problem`, and by how much it is expected to raise the hypervolume.
+    fn ask(
+        &self,
+        problem: &dyn Problem,
+        history: &History,
+        pending: &[Point],
+        number: u64,
+        purpose: &str,
+    ) -> Option<(Point, Option<f64>)> {
         let situation = Situation { problem, reference: reference(&self.config), history, pending };
-        let mut random = stream(self.config.seed, number, "propose");
-        self.config.strategy().propose(&situation, 1, &mut random).points.into_iter().next()
+        let mut random = stream(self.config.seed, number, purpose);
+        let proposal = self.config.strategy().propose(&situation, 1, &mut random);
+        Some((proposal.points.into_iter().next()?, proposal.expected_improvement))
     }
 
     fn proposal(&self, point: &Point, lead: Option<u64>) -> Proposal {
@@ -136,7 +185,7 @@ impl Proposer {
         // Later policies of the same network may be smaller.
         let point = self.config.space.point(genotype).ok()?;
         let least = if self.config.policies_per_network > 1 {
-            Policies::new(&self.problem, &point).narrowest()
+            Policies::new(&self.problem, [point.clone()]).narrowest(&point)
         } else {
             point
         };

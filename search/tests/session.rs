@@ -142,9 +142,12 @@ fn policies_share_an_architecture_and_differ_in_widths() {
         networks.entry(trial.lead.unwrap_or(trial.number)).or_default().push(trial);
         assert!(config.limits.admit(&config.space.network(&trial.genotype)));
     }
-    assert_eq!(networks.len(), 10);
+    // New networks and further policies, each where it promises more for its cost.
+    assert!((10..=30).contains(&networks.len()), "{} networks in 40 trials", networks.len());
+    assert!(trials.iter().any(|trial| trial.lead.is_some_and(|lead| lead + 4 < trial.number)));
     for (lead, policies) in &networks {
-        assert_eq!(policies.len(), 4, "trial {lead}");
+        assert!(policies.len() <= 4, "trial {lead}");
+        assert!(policies.iter().all(|trial| trial.number >= *lead));
         let expected = architecture(&trials[*lead as usize].genotype);
         assert!(policies.iter().all(|trial| architecture(&trial.genotype) == expected));
         for (i, a) in policies.iter().enumerate() {
@@ -155,7 +158,7 @@ fn policies_share_an_architecture_and_differ_in_widths() {
         networks.keys().map(|&lead| architecture(&trials[lead as usize].genotype)).collect();
     architectures.sort();
     architectures.dedup();
-    assert!(architectures.len() >= 8, "{} different architectures", architectures.len());
+    assert_eq!(architectures.len(), networks.len(), "a network was trained twice");
 }
 
 #[test]

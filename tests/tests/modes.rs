@@ -130,11 +130,16 @@ fn every_strategy_and_the_policies_of_a_network() {
         let of = |field: &str| -> Vec<Option<u64>> {
             trials(&status).iter().map(|trial| trial[field].as_u64()).collect()
         };
-        assert_eq!(of("lead"), [None, Some(0), None, Some(2)], "{strategy}");
+        let (lead, float, cost) = (of("lead"), of("float_correct"), of("trained_images"));
+        // Only `ehvi` weighs a further policy against a new network.
+        if strategy != "ehvi" {
+            assert_eq!(lead, [None, Some(0), None, Some(2)], "{strategy}");
+        }
         // The float network is shared, and paid for once.
-        let (float, cost) = (of("float_correct"), of("trained_images"));
-        assert_eq!((float[0], float[2]), (float[1], float[3]), "{strategy}");
-        assert!(cost[1] < cost[0] && cost[3] < cost[2], "{strategy}: {cost:?}");
+        for (number, lead) in lead.iter().enumerate().filter_map(|(n, lead)| Some((n, (*lead)? as usize))) {
+            assert_eq!(float[number], float[lead], "{strategy}");
+            assert!(cost[number] < cost[lead], "{strategy}: {cost:?}");
+        }
         studies.push(study);
     }
     report(folder.path(), &studies);

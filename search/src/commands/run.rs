@@ -119,7 +119,7 @@ fn search(
         folder.display()
     );
     eprintln!("{}", table::HEADING);
-    let mut trainer = Trainer::new(store.config(), loaded, device, threads, done, trials)?;
+    let mut trainer = Trainer::new(store.config(), folder, loaded, device, threads, done, trials)?;
     let ending = session::run(store, trials, &mut trainer)?;
     drop(trainer);
     let finished = store.trials()?.iter().filter(|trial| trial.measured().is_some()).count();

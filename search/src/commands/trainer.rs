@@ -1,6 +1,7 @@
 //! Evaluates trials with libtorch, showing how far each is. Float networks are kept while further policies of bit widths are
 //! tried on them.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -21,14 +22,17 @@ pub(super) struct Trainer {
     threads: usize,
     bars: Bars,
     interrupt: Interrupt,
-    /// The float network trained last, and the trial that it was trained for.
+    /// Where float networks are kept.
+    folder: PathBuf,
+    /// The float network used last, and the trial that it was trained for.
     float: Option<(u64, TrainedFloat)>,
 }
 
 impl Trainer {
-    /// With the images of `loaded` on `device`; `done` of `trials` are behind us.
+    /// For the study in `folder`, with the images of `loaded` on `device`; `done` of `trials` are behind us.
     pub(super) fn new(
         config: &StudyConfig,
+        folder: &Path,
         loaded: &StudyData,
         device: tch::Device,
         threads: usize,
@@ -43,14 +47,24 @@ impl Trainer {
             threads,
             bars: Bars::new("trials", done, trials),
             interrupt: Interrupt::install()?,
+            folder: folder.join("float"),
             float: None,
         })
     }
 
     /// The figures of a trial, or how far it came.
     fn measure(&mut self, assignment: &Assignment) -> Result<Evaluation, TrainError> {
-        let Self { config, training, validation, threads, bars, interrupt, training_images, float: kept } =
-            self;
+        let Self {
+            config,
+            training,
+            validation,
+            threads,
+            bars,
+            interrupt,
+            training_images,
+            folder,
+            float: kept,
+        } = self;
         let begun = Instant::now();
         let Assignment { number, proposal, hurdle } = assignment;
         let network = config.space.network(&proposal.genotype);
@@ -62,10 +76,16 @@ impl Trainer {
         };
         let lead = proposal.lead.unwrap_or(*number);
         let own = proposal.lead.is_none();
-        let float = match kept.take() {
-            Some((trial, float)) if trial == lead => float,
-            // Of another trial, or lost in an interruption: then it is trained again, to the same weights.
-            _ => {
+        let file = folder.join(format!("trial-{lead:04}.safetensors"));
+        let identity = format!("trial {lead} of {}", config.sha256());
+        let kept = kept.take().filter(|(trial, _)| *trial == lead).map(|(_, float)| float);
+        let kept = kept.or_else(|| {
+            if own { None } else { train::keep::load(&identity, &file, &network, validation.device()) }
+        });
+        let float = match kept {
+            Some(float) => float,
+            // A new one, or one whose file was lost: then it is trained again, to the same weights.
+            None => {
                 let mut seen = None;
                 let mut judge = |now: train::Halfway| {
                     let now = halfway(now);
@@ -92,7 +112,13 @@ impl Trainer {
                             seconds: begun.elapsed().as_secs_f64(),
                         }));
                     }
-                    (trained, _, _) => trained?,
+                    (trained, _, _) => {
+                        let float = trained?;
+                        if config.policies_per_network > 1 {
+                            train::keep::save(&float, &identity, &file).map_err(TrainError::Keep)?;
+                        }
+                        float
+                    }
                 }
             }
         };

@@ -32,7 +32,7 @@ pub use cardinality::Cardinality;
 pub use error::{LimitsError, SpaceError};
 pub use genes::Gene;
 pub use limits::{Limits, Usage};
-pub use policies::Policies;
+pub use policies::{NewNetworks, Policies};
 pub use problem::SpaceProblem;
 
 use crate::bo::problem::Point;

@@ -1,5 +1,6 @@
 //! What can go wrong while a network is trained.
 
+use bomp_export::files::WriteError;
 use bomp_export::ir::IrError;
 use bomp_export::lower::LowerError;
 use tch::TchError;
@@ -44,6 +45,9 @@ pub enum TrainError {
     /// A value of the configuration makes no sense.
     #[error(transparent)]
     Config(#[from] RecipeError),
+    /// A trained float network cannot be kept for further policies.
+    #[error(transparent)]
+    Keep(WriteError),
     /// The trained network has no integer form.
     #[error(transparent)]
     Lower(#[from] LowerError),

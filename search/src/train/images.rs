@@ -40,7 +40,8 @@ impl DeviceImages {
     }
 
     /// The device that holds the images.
-    pub(super) fn device(&self) -> Device {
+    #[must_use]
+    pub fn device(&self) -> Device {
         self.pixels.device()
     }
 

@@ -15,6 +15,7 @@ mod fake;
 mod float;
 mod fold;
 mod images;
+pub mod keep;
 mod monitor;
 mod net;
 mod optimiser;

@@ -63,7 +63,7 @@ pub type Judge<'a> = dyn FnMut(Halfway) -> bool + 'a;
 /// A trained float network, batch norms folded: what several policies of bit widths can share.
 #[derive(Debug)]
 pub struct TrainedFloat {
-    folded: Folded,
+    pub(super) folded: Folded,
     /// Held-out images that it classifies correctly.
     pub correct: usize,
     /// Held-out images.

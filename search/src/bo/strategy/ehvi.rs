@@ -43,14 +43,20 @@ impl Strategy for Ehvi {
         let begun = situation.history.observations().len() + situation.pending.len();
         let uninformed = self.initial.saturating_sub(begun).min(count);
         let mut points = random(&mut pool, uninformed, rng);
+        let mut expected_improvement = None;
         if points.len() == uninformed && uninformed < count {
             match Surrogate::fit(situation, rng) {
                 None => points.extend(random(&mut pool, count - uninformed, rng)),
                 Some(mut surrogate) => {
                     surrogate.add_pending(&points, rng);
                     while points.len() < count {
-                        let Some(best) = search(situation, &surrogate, &mut pool, rng) else { break };
+                        let Some((best, improvement)) = search(situation, &surrogate, &mut pool, rng) else {
+                            break;
+                        };
                         pool.exclude(&best.point);
+                        if points.is_empty() {
+                            expected_improvement = Some(improvement);
+                        }
                         if points.len() + 1 < count {
                             surrogate.add_pending(std::slice::from_ref(&best), rng);
                         }
@@ -59,7 +65,11 @@ impl Strategy for Ehvi {
                 }
             }
         }
-        Proposal { exhausted: points.len() < count, points: points.into_iter().map(|c| c.point).collect() }
+        Proposal {
+            exhausted: points.len() < count,
+            points: points.into_iter().map(|c| c.point).collect(),
+            expected_improvement,
+        }
     }
 }
 
@@ -69,13 +79,13 @@ fn random(pool: &mut Pool<'_>, count: usize, rng: &mut ChaCha8Rng) -> Vec<Candid
     found
 }
 
-/// The best candidate found; `None` if there is none left.
+/// The best candidate found, and what it is expected to gain; `None` if there is none left.
 fn search(
     situation: &Situation<'_>,
     surrogate: &Surrogate<'_>,
     pool: &mut Pool<'_>,
     rng: &mut ChaCha8Rng,
-) -> Option<Candidate> {
+) -> Option<(Candidate, f64)> {
     let problem = situation.problem;
     pool.begin_round();
     let mut scored = score(surrogate, pool.sample(RANDOM, rng));
@@ -102,7 +112,7 @@ fn search(
             *place = best;
         }
     }
-    scored.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(candidate, _)| candidate)
+    scored.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a })
 }
 
 fn score(surrogate: &Surrogate<'_>, candidates: Vec<Candidate>) -> Vec<(Candidate, f64)> {

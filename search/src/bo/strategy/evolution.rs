@@ -54,7 +54,7 @@ impl Strategy for Evolution {
             pool.exclude(&child.point);
             points.push(child.point);
         }
-        Proposal { exhausted: points.len() < count, points }
+        Proposal { exhausted: points.len() < count, points, expected_improvement: None }
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Proposal {
     pub points: Vec<Point>,
     /// Whether there are no further points beyond these.
     pub exhausted: bool,
+    /// By how much the first point is expected to raise the hypervolume, if the strategy knows.
+    pub expected_improvement: Option<f64>,
 }
 
 /// A way of choosing what to try next.

@@ -106,7 +106,7 @@ impl Strategy for Paper {
             waiting.push(point.clone());
             points.push(point);
         }
-        Proposal { exhausted: points.len() < count, points }
+        Proposal { exhausted: points.len() < count, points, expected_improvement: None }
     }
 }
 

@@ -17,6 +17,10 @@ impl Strategy for Random {
     fn propose(&self, situation: &Situation<'_>, count: usize, rng: &mut ChaCha8Rng) -> Proposal {
         let mut pool = Pool::new(situation.problem, situation.history, situation.pending);
         let found = pool.sample(count, rng);
-        Proposal { exhausted: found.len() < count, points: found.into_iter().map(|c| c.point).collect() }
+        Proposal {
+            exhausted: found.len() < count,
+            points: found.into_iter().map(|c| c.point).collect(),
+            expected_improvement: None,
+        }
     }
 }

@@ -1,0 +1,90 @@
+//! Trained float networks on disk, so that further policies of bit widths can be tried on them at any time.
+//!
+//! A file is a cache: what cannot be read, or belongs to something else, counts as absent, and the network is trained again,
+//! to the same weights.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bomp_export::files::{self, WriteError};
+use bomp_export::ir::Network;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use tch::{Device, Kind, Tensor};
+
+use super::fold::Folded;
+use super::net::weight_shapes;
+use super::trial::TrainedFloat;
+
+/// Writes `float`, called `identity`, to `path`.
+///
+/// # Errors
+/// The file cannot be written; what was there before is whole.
+pub fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<(), WriteError> {
+    let floats = |tensor: &Tensor| -> Vec<u8> {
+        let values = Vec::<f32>::try_from(tensor.flatten(0, -1).to_kind(Kind::Float));
+        values.expect("a float tensor").iter().flat_map(|value| value.to_le_bytes()).collect()
+    };
+    let parameters = float.folded.parameters.iter().enumerate();
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = parameters
+        .filter_map(|(index, parameters)| Some((index, parameters.as_ref()?)))
+        .flat_map(|(index, (weight, bias))| [(name(index, "weight"), weight), (name(index, "bias"), bias)])
+        .map(|(name, tensor)| {
+            let shape = tensor.size().into_iter().map(|size| size as usize).collect();
+            (name, shape, floats(tensor))
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        (name, view.expect("as many bytes as the shape says"))
+    });
+    let metadata = HashMap::from([
+        ("identity".to_owned(), identity.to_owned()),
+        ("correct".to_owned(), float.correct.to_string()),
+        ("images".to_owned(), float.images.to_string()),
+    ]);
+    let bytes = safetensors::serialize(views, Some(metadata))
+        .map_err(|error| WriteError { path: path.to_owned(), source: std::io::Error::other(error) })?;
+    files::write(path, &bytes)
+}
+
+/// The float network called `identity` in the file at `path`, for an architecture of which `network` is a policy.
+#[must_use]
+pub fn load(identity: &str, path: &Path, network: &Network, device: Device) -> Option<TrainedFloat> {
+    let bytes = std::fs::read(path).ok()?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
+    let metadata = header.metadata().as_ref()?;
+    if metadata.get("identity")? != identity {
+        return None;
+    }
+    let tensors = SafeTensors::deserialize(&bytes).ok()?;
+    let read = |index: usize, field: &str, shape: &[i64]| {
+        let view = tensors.tensor(&name(index, field)).ok()?;
+        let values: Vec<f32> = view
+            .data()
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes(four.try_into().expect("four bytes")))
+            .collect();
+        let fits = view.dtype() == Dtype::F32 && values.len() as i64 == shape.iter().product::<i64>();
+        fits.then(|| Tensor::from_slice(&values).view(shape).to_device(device))
+    };
+    let mut parameters = Vec::with_capacity(network.layers.len());
+    for (index, shape) in weight_shapes(network).into_iter().enumerate() {
+        parameters.push(match shape {
+            Some(shape) => Some((read(index, "weight", &shape)?, read(index, "bias", &shape[..1])?)),
+            None => None,
+        });
+    }
+    Some(TrainedFloat {
+        folded: Folded { network: Arc::new(network.clone()), parameters },
+        correct: metadata.get("correct")?.parse().ok()?,
+        images: metadata.get("images")?.parse().ok()?,
+        halfway: None,
+        trained_images: 0,
+        seconds: 0.0,
+    })
+}
+
+fn name(layer: usize, field: &str) -> String {
+    format!("{layer}.{field}")
+}
