@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod machine;
+mod programs;
 mod quickstart;
 mod setup;
 mod test;

@@ -3,11 +3,11 @@
 //! It does nothing that a user could not do: it calls the project's programs with the options that it prints, reads the
 //! JSON that they write, and puts their figures side by side. A figure that should equal another and does not is an error.
 
-use crate::{setup, workspace};
+use crate::programs::{call, folder, json, text, write};
+use crate::{programs, setup};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Set up, search Fashion-MNIST under 10 kB, finish the best network, pack it, validate it on the host and on an emulated
@@ -150,7 +150,7 @@ const SEARCH: [&str; 16] = [
 pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     setup::run(&setup::Options::default())?;
-    workspace::cargo(&["build", "--release", "-p", "bomp-search", "-p", "bomp-export", "-p", "bomp-sim"])?;
+    programs::build()?;
     let out = std::path::absolute(&options.out).context("--out")?;
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
     let study = out.join("study");
@@ -223,7 +223,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("  bomp-search resume --study {} --trials 40  search on", study.display());
     println!("  bomp-search finalise --study {}          finish the whole Pareto front", study.display());
     println!("  bomp-export inspect {}", model.display());
-    println!("(the programs are in {})", programs()?.display());
+    println!("(the programs are in {})", folder()?.display());
 
     ensure!(
         summary.predicted_bytes == file_bytes && m4.section_equals_file && m4.section_bytes == file_bytes,
@@ -286,62 +286,4 @@ fn print_table(summary: &Summary, finished: &Finished, onnxruntime: &Engine, tra
     for (name, value) in rows {
         println!("{name:<38} {value}");
     }
-}
-
-/// Where `cargo build --release` puts programs.
-fn programs() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    Ok(workspace::root()?.join(target).join("release"))
-}
-
-/// A command of this project, printed before it runs.
-fn command(program: &str, arguments: &[&str]) -> Result<Command> {
-    println!("{:>12} `{program} {}`", "Running", arguments.join(" "));
-    let path = programs()?.join(program);
-    let mut command = Command::new(path);
-    command.args(arguments);
-    Ok(command)
-}
-
-/// Runs a program with its output on the terminal.
-fn call(program: &str, arguments: &[&str]) -> Result<()> {
-    let status =
-        command(program, arguments)?.status().with_context(|| format!("{program} cannot be started"))?;
-    ensure!(
-        status.success(),
-        "`{program} {}` failed ({status}); what it says above is the reason",
-        arguments[0]
-    );
-    Ok(())
-}
-
-/// Runs a program with its progress on the terminal and reads the JSON that it prints.
-fn json<T: serde::de::DeserializeOwned>(program: &str, arguments: &[&str]) -> Result<T> {
-    let output = command(program, arguments)?
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("{program} cannot be started"))?;
-    let failed = || {
-        format!("`{program} {}` failed ({}); what it says above is the reason", arguments[0], output.status)
-    };
-    let parsed = serde_json::from_slice(&output.stdout).with_context(failed)?;
-    ensure!(output.status.success(), failed());
-    Ok(parsed)
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{}: the path is not UTF-8", path.display()))
-}
-
-/// Writes to a temporary file beside `path`, syncs it and renames it.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    let temporary = path.with_extension("json.tmp");
-    let written = std::fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    });
-    written.with_context(|| format!("{}: cannot be written", path.display()))
 }
