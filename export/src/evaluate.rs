@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use thiserror::Error;
 
 use bomp_runtime::engine::argmax;
-use bomp_runtime::{Model, RunError};
+use bomp_runtime::{Model, RunError, arena};
 
 use crate::data::Images;
 use crate::ir::Shape;
@@ -104,7 +104,8 @@ pub fn logits(
     let mut logits = vec![0; images.len() * classes];
     let work = Mutex::new(logits.chunks_mut(CHUNK * classes).enumerate());
     let run = || -> Result<(), RunError> {
-        let mut arena = vec![0; model.arena_size()];
+        let mut words = vec![0; arena::words(model.arena_size())];
+        let arena = arena::from_words(&mut words);
         let mut input = vec![0; model.input_len()];
         loop {
             let Some((chunk, logits)) = work.lock().expect("no thread panics while it holds the lock").next()
@@ -113,7 +114,7 @@ pub fn logits(
             };
             for (index, logits) in (chunk * CHUNK..).zip(logits.chunks_exact_mut(classes)) {
                 quantise(&table, images.image(index), &mut input);
-                model.run(&input, &mut arena, logits)?;
+                model.run(&input, arena, logits)?;
             }
             progress(logits.len() / classes);
         }

@@ -1,5 +1,8 @@
 //! [`Model`]: a checked view of a blob, and the loop that runs its layers in place from flash.
 
+use core::ops::Range;
+
+use crate::arena::ALIGNMENT;
 use crate::blob::{
     CHECKSUM_BYTES, HEADER_BYTES, Header, MAGIC, MAX_BLOB, MAX_LAYERS, RECORD_BYTES, Record, VERSION,
     checksum,
@@ -7,19 +10,20 @@ use crate::blob::{
 use crate::error::{ModelError, RunError};
 use crate::kernels::{Kernels, Portable};
 use crate::layer::{Layer, Op, Shape, Tensor, decode, tensor};
-use crate::plan;
+use crate::plan::{self, range};
 
 /// A valid network over the bytes of its blob.
 ///
 /// ```
 /// use bomp_runtime::Model;
-/// # fn classify(blob: &[u8], image: &[i8], arena: &mut [i8]) -> Result<(), Box<dyn core::error::Error>> {
+/// # fn classify(blob: &[u8], image: &[i8]) -> Result<(), Box<dyn core::error::Error>> {
 /// let model = Model::new(blob)?;
+/// let mut arena = bomp_runtime::Arena::<20_000>::new();
 /// let mut logits = [0; 10];
-/// model.run(image, arena, &mut logits)?;
+/// model.run(image, &mut arena, &mut logits)?;
 /// let class = bomp_runtime::engine::argmax(&logits);
 /// # Ok(()) }
-/// # assert!(classify(b"BOMP", &[], &mut []).is_err());
+/// # assert!(classify(b"BOMP", &[]).is_err());
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
@@ -81,7 +85,7 @@ impl<'a> Model<'a> {
         plan::check(self.header, self.records)
     }
 
-    /// Bytes of RAM that [`Self::run`] needs for activations.
+    /// Bytes of RAM that [`Self::run`] needs for activations and scratch.
     #[must_use]
     pub fn arena_size(&self) -> usize {
         u32::from_le_bytes(self.header.arena_size) as usize
@@ -147,11 +151,11 @@ impl<'a> Model<'a> {
 
     /// Classifies one image with the [`Portable`] kernels.
     ///
-    /// `input` has [`Self::input_len`] elements [H, W, C]; `arena` at least [`Self::arena_size`] bytes, whatever is in
-    /// them; `logits` [`Self::classes`] elements.
+    /// `input` has [`Self::input_len`] elements [H, W, C]; `arena` at least [`Self::arena_size`] bytes at a
+    /// multiple of 4 (see [`crate::Arena`]), whatever is in them; `logits` [`Self::classes`] elements.
     ///
     /// # Errors
-    /// A slice of the wrong length. Nothing is computed then.
+    /// A slice of the wrong length or alignment. Nothing is computed then.
     pub fn run(&self, input: &[i8], arena: &mut [i8], logits: &mut [i32]) -> Result<(), RunError> {
         self.run_with::<Portable>(input, arena, logits, |_, _| {})
     }
@@ -175,11 +179,17 @@ impl<'a> Model<'a> {
         }
         let needed = self.arena_size();
         let arena = arena.get_mut(..needed).ok_or(RunError::ArenaTooSmall { needed })?;
+        if arena.as_ptr().addr() % ALIGNMENT != 0 {
+            return Err(RunError::ArenaMisaligned);
+        }
         if let Some(place) = arena.get_mut(range(self.input())) {
             place.copy_from_slice(input);
         }
         for (index, layer) in self.layers().enumerate() {
-            self.run_layer::<K>(&layer, arena, logits);
+            // No scratch is put behind everything, where it meets no tensor.
+            let scratch =
+                plan::scratch(self.header, self.records, index).filter(|scratch| !scratch.is_empty());
+            self.run_layer::<K>(&layer, arena, scratch.unwrap_or(needed..needed), logits);
             if let (Some(output), false) =
                 (arena.get(range(layer.output)), matches!(layer.op, Op::Classifier(_)))
             {
@@ -189,12 +199,19 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    fn run_layer<K: Kernels>(&self, layer: &Layer<'a>, arena: &mut [i8], logits: &mut [i32]) {
+    /// Every range of bytes is inside `arena`, and those that a kernel gets as slices are disjoint: the blob was checked.
+    fn run_layer<K: Kernels>(
+        &self,
+        layer: &Layer<'a>,
+        arena: &mut [i8],
+        scratch: Range<usize>,
+        logits: &mut [i32],
+    ) {
         let (source, target) = (range(layer.input), range(layer.output));
         match layer.op {
             Op::Classifier(weights) => {
-                if let Some(input) = arena.get(source) {
-                    K::classifier(layer, weights, input, logits);
+                if let Ok([input, scratch]) = arena.get_disjoint_mut([source, scratch]) {
+                    K::classifier(layer, weights, input, logits, words(scratch));
                 }
             }
             Op::Add { b, scale } => {
@@ -210,24 +227,43 @@ impl<'a> Model<'a> {
                     (range(second), scale)
                 };
                 if other == target {
-                    if let Some(place) = arena.get_mut(target) {
-                        K::add_to_self(layer.quantisation, scale, place);
+                    if let Ok([place, scratch]) = arena.get_disjoint_mut([target, scratch]) {
+                        K::add_to_self(layer.quantisation, scale, place, words(scratch));
                     }
-                } else if let Ok([other, place]) = arena.get_disjoint_mut([other, target]) {
-                    K::add_assign(layer.quantisation, scale, place, other);
+                } else if let Ok([other, place, scratch]) = arena.get_disjoint_mut([other, target, scratch]) {
+                    K::add_assign(layer.quantisation, scale, place, other, words(scratch));
+                }
+            }
+            Op::Depthwise(window, weights) if source.start == target.start => {
+                if let Ok([place, scratch]) = arena.get_disjoint_mut([source, scratch]) {
+                    K::depthwise_in_place(layer, window, weights, place, words(scratch));
                 }
             }
             _ => {
-                let Ok([input, output]) = arena.get_disjoint_mut([source, target]) else { return };
+                let Ok([input, output, scratch]) = arena.get_disjoint_mut([source, target, scratch]) else {
+                    return;
+                };
+                let scratch = words(scratch);
                 match layer.op {
-                    Op::Convolution(window, weights) => K::convolution(layer, window, weights, input, output),
-                    Op::Depthwise(window, weights) => K::depthwise(layer, window, weights, input, output),
-                    Op::AveragePool { factor, shift } => K::average_pool(layer, factor, shift, input, output),
+                    Op::Convolution(window, weights) => {
+                        K::convolution(layer, window, weights, input, output, scratch);
+                    }
+                    Op::Depthwise(window, weights) => {
+                        K::depthwise(layer, window, weights, input, output, scratch);
+                    }
+                    Op::AveragePool { factor, shift } => {
+                        K::average_pool(layer, factor, shift, input, output, scratch);
+                    }
                     Op::Add { .. } | Op::Classifier(_) => {}
                 }
             }
         }
     }
+}
+
+/// Scratch as the kernels see it; it begins at a multiple of 4, unless it is empty.
+fn words(scratch: &mut [i8]) -> &mut [u32] {
+    bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut [])
 }
 
 /// Index of the largest logit, the first of equals.
@@ -240,8 +276,4 @@ pub fn argmax(logits: &[i32]) -> usize {
         }
     }
     best.0
-}
-
-fn range(tensor: Tensor) -> core::ops::Range<usize> {
-    tensor.offset..tensor.offset.saturating_add(tensor.shape.elements().unwrap_or(0))
 }

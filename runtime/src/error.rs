@@ -47,6 +47,11 @@ pub enum ModelError {
         /// Tensor that it would overwrite.
         tensor: u16,
     },
+    /// A layer's scratch fits into no gap of the arena.
+    ScratchOverrun {
+        /// Index of the layer.
+        layer: u16,
+    },
     /// No layer reads this tensor.
     DeadTensor {
         /// Index of the tensor.
@@ -77,6 +82,9 @@ impl fmt::Display for ModelError {
             Self::ArenaOverlap { layer, tensor } => {
                 write!(f, "the output of layer {layer} overlaps tensor {tensor}, which is still needed")
             }
+            Self::ScratchOverrun { layer } => {
+                write!(f, "layer {layer}: its scratch fits into no gap of the arena")
+            }
             Self::DeadTensor { tensor } => write!(f, "no layer reads tensor {tensor}"),
         }
     }
@@ -98,6 +106,8 @@ pub enum RunError {
         /// Bytes needed.
         needed: usize,
     },
+    /// The arena does not begin at a multiple of 4; [`crate::Arena`] does.
+    ArenaMisaligned,
     /// The output has another number of elements than the network has classes.
     OutputLength {
         /// Elements needed.
@@ -110,6 +120,9 @@ impl fmt::Display for RunError {
         match *self {
             Self::InputLength { needed } => write!(f, "the input must have exactly {needed} elements"),
             Self::ArenaTooSmall { needed } => write!(f, "the arena must have at least {needed} bytes"),
+            Self::ArenaMisaligned => {
+                f.write_str("the arena must begin at an address that is a multiple of 4")
+            }
             Self::OutputLength { needed } => write!(f, "the output must have exactly {needed} elements"),
         }
     }

@@ -97,6 +97,72 @@ pub struct Window {
     pub pad_left: usize,
 }
 
+impl Window {
+    /// Of kinds without a kernel.
+    pub const NONE: Self = Self { kernel_height: 0, kernel_width: 0, stride: 0, pad_top: 0, pad_left: 0 };
+
+    const fn of(record: &Record) -> Self {
+        Self {
+            kernel_height: (record.kernel & 15) as usize,
+            kernel_width: (record.kernel >> 4) as usize,
+            stride: record.stride as usize,
+            pad_top: (record.padding & 15) as usize,
+            pad_left: (record.padding >> 4) as usize,
+        }
+    }
+}
+
+/// What is known of a layer before any weight exists: what its scratch and its place in the arena depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Its kind.
+    pub kind: Kind,
+    /// Width of its weights, 0 without weights.
+    pub bits: u8,
+    /// Kernel, stride and padding; [`Window::NONE`] of kinds without a kernel.
+    pub window: Window,
+    /// Shape of the (first) input.
+    pub input: Shape,
+    /// Shape of the output.
+    pub output: Shape,
+    /// Whether the output begins where the (first) input begins.
+    pub in_place: bool,
+}
+
+impl Geometry {
+    /// Whether the output may begin where an input begins that no later layer reads.
+    ///
+    /// An add reads each element before it writes it. A depthwise convolution keeps in scratch what it still has to read:
+    /// its output must not be higher or wider than its input, so that it never overtakes the rows that it reads.
+    #[must_use]
+    pub const fn may_be_in_place(&self) -> bool {
+        match self.kind {
+            Kind::Add => true,
+            Kind::Depthwise => {
+                self.output.height <= self.input.height && self.output.width <= self.input.width
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Geometry of layer `index`, or `None` where there is no such layer or its kind or source is not known.
+#[must_use]
+pub fn geometry(header: &Header, records: &[Record], index: usize) -> Option<Geometry> {
+    let record = records.get(index)?;
+    let input = tensor(header, records, index.checked_sub(usize::from(record.source))?)?;
+    let output = tensor(header, records, index + 1)?;
+    let kind = Kind::from_number(record.kind_bits & 15)?;
+    Some(Geometry {
+        kind,
+        bits: record.kind_bits >> 4,
+        window: Window::of(record),
+        input: input.shape,
+        output: output.shape,
+        in_place: kind != Kind::Classifier && input.offset == output.offset,
+    })
+}
+
 /// What a layer computes.
 #[derive(Clone, Copy, Debug)]
 pub enum Op<'a> {
@@ -268,13 +334,7 @@ fn fan_in(kind: Kind, record: &Record, input: &Tensor) -> Option<usize> {
 
 /// Geometry of a windowed kind; the error is the field's name. Every window overlaps the image.
 fn window(record: &Record, input: Shape, output: Shape) -> Result<Window, &'static str> {
-    let window = Window {
-        kernel_height: usize::from(record.kernel & 15),
-        kernel_width: usize::from(record.kernel >> 4),
-        stride: usize::from(record.stride),
-        pad_top: usize::from(record.padding & 15),
-        pad_left: usize::from(record.padding >> 4),
-    };
+    let window = Window::of(record);
     if window.kernel_height == 0 || window.kernel_width == 0 {
         return Err("kernel");
     }

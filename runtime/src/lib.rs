@@ -16,6 +16,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod arena;
 pub mod blob;
 pub mod engine;
 pub mod error;
@@ -24,5 +25,6 @@ pub mod layer;
 pub mod plan;
 pub mod quant;
 
+pub use arena::Arena;
 pub use engine::Model;
 pub use error::{ModelError, RunError};

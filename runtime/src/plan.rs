@@ -1,17 +1,22 @@
-//! Proof that the arena placement of a blob is sound: every tensor inside the arena, no live tensor overwritten.
+//! Where tensors and scratch lie in the arena, and the proof that a blob's placement is sound: every tensor and every
+//! layer's scratch inside the arena, no live tensor overwritten.
 //!
 //! A tensor lives from the layer that writes it to the last layer that reads it. Its place may be taken by the output of
-//! that last layer only when the layer is an add and both places are the same: then each element is read before it is
-//! written.
+//! that last layer only in place, see [`Geometry::may_be_in_place`]. Scratch lives during one layer; its place is not
+//! stored but derived by [`lowest_gap`], which the exporter's planner calls too.
 
+use core::ops::Range;
+
+use crate::arena::ALIGNMENT;
 use crate::blob::{Header, Record};
 use crate::error::ModelError;
-use crate::layer::{Kind, Tensor, tensor};
+use crate::kernels::scratch_words;
+use crate::layer::{Geometry, Kind, Tensor, geometry, tensor};
 
-/// Checks the placement of all tensors. Shapes and sources have been checked already.
+/// Checks the placement of all tensors and scratch. Shapes and sources have been checked already.
 ///
 /// # Errors
-/// The first tensor that is dead, out of the arena or overwritten.
+/// The first tensor that is dead, out of the arena or overwritten, or the first layer whose scratch does not fit.
 pub fn check(header: &Header, records: &[Record]) -> Result<(), ModelError> {
     let arena_size = u32::from_le_bytes(header.arena_size) as usize;
     for index in 0..records.len() {
@@ -24,31 +29,84 @@ pub fn check(header: &Header, records: &[Record]) -> Result<(), ModelError> {
         for layer in (index..=last_reader).filter(|layer| layer + 1 < records.len()) {
             let Some(output) = tensor(header, records, layer + 1) else { break };
             let in_place = layer == last_reader
-                && is_add(records, layer)
                 && output.offset == this.offset
-                && output.shape == this.shape;
+                && geometry(header, records, layer).as_ref().is_some_and(Geometry::may_be_in_place);
             if !in_place && overlap(this, output) {
                 return Err(ModelError::ArenaOverlap { layer: layer as u16, tensor: index as u16 });
             }
         }
     }
+    for layer in 0..records.len() {
+        if scratch(header, records, layer).is_none_or(|scratch| scratch.end > arena_size) {
+            return Err(ModelError::ScratchOverrun { layer: layer as u16 });
+        }
+    }
     Ok(())
 }
 
-fn is_add(records: &[Record], layer: usize) -> bool {
-    records.get(layer).is_some_and(|record| record.kind_bits & 15 == Kind::Add as u8)
+/// The bytes of the arena that are layer `layer`'s scratch, or `None` where there is no such layer.
+#[must_use]
+pub fn scratch(header: &Header, records: &[Record], layer: usize) -> Option<Range<usize>> {
+    let words = scratch_words(&geometry(header, records, layer)?);
+    if words == 0 {
+        return Some(0..0);
+    }
+    let output = (layer + 1 < records.len()).then_some(layer + 1);
+    let tensors = live_inputs(records, layer).chain(output);
+    lowest_gap(tensors.filter_map(|index| tensor(header, records, index)).map(range), words)
+}
+
+/// The lowest place of `words` words, at a multiple of 4, that meets none of the `taken` ranges of bytes; `None` beyond the
+/// range of `usize`.
+#[must_use]
+pub fn lowest_gap(taken: impl Iterator<Item = Range<usize>> + Clone, words: usize) -> Option<Range<usize>> {
+    let bytes = words.checked_mul(ALIGNMENT)?;
+    let mut start = 0usize;
+    loop {
+        let mut moved = false;
+        for other in taken.clone() {
+            if start < other.end && other.start < start.checked_add(bytes)? {
+                start = other.end.checked_next_multiple_of(ALIGNMENT)?;
+                moved = true;
+            }
+        }
+        // It only ever moves up, past one range at a time, so this ends.
+        if !moved {
+            return Some(start..start.checked_add(bytes)?);
+        }
+    }
+}
+
+/// The tensors, some of them more than once, that layer `layer` or a later one reads and that exist when it begins.
+fn live_inputs(records: &[Record], layer: usize) -> impl Iterator<Item = usize> + Clone {
+    // A distance has eight bits, so only the 256 layers from `layer` on can reach back to it.
+    let readers = records.get(layer..records.len().min(layer + 256)).unwrap_or(&[]);
+    let sources = readers.iter().enumerate().flat_map(move |(later, record)| {
+        let second = if is_add(record) { record.source_b } else { record.source };
+        [record.source, second].map(|distance| (layer + later).checked_sub(usize::from(distance)))
+    });
+    sources.flatten().filter(move |&index| index <= layer)
+}
+
+fn is_add(record: &Record) -> bool {
+    record.kind_bits & 15 == Kind::Add as u8
 }
 
 /// The last layer that reads tensor `index`.
 fn last_reader(records: &[Record], index: usize) -> Option<usize> {
     let reads = |layer: usize, record: &Record| {
         let first = layer.checked_sub(usize::from(record.source)) == Some(index);
-        let second = is_add(records, layer) && layer.checked_sub(usize::from(record.source_b)) == Some(index);
+        let second = is_add(record) && layer.checked_sub(usize::from(record.source_b)) == Some(index);
         first || second
     };
-    // A distance has eight bits, so only the 256 layers from `index` on can reach it.
     let reach = index..records.len().min(index + 256);
     reach.rev().find(|&layer| records.get(layer).is_some_and(|record| reads(layer, record)))
+}
+
+/// The bytes of a tensor.
+#[must_use]
+pub fn range(tensor: Tensor) -> Range<usize> {
+    tensor.offset..end(tensor).unwrap_or(usize::MAX)
 }
 
 fn end(tensor: Tensor) -> Option<usize> {

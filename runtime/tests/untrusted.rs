@@ -4,7 +4,7 @@
 use bomp_runtime::blob::{Channel, HEADER_BYTES, RECORD_BYTES, checksum};
 use bomp_runtime::kernels::Reference;
 use bomp_runtime::quant::{Multiplier, pack};
-use bomp_runtime::{Model, ModelError, RunError};
+use bomp_runtime::{Arena, Model, ModelError, RunError, arena};
 use proptest::prelude::*;
 
 /// One layer record after FORMAT.md.
@@ -146,12 +146,13 @@ fn run(bytes: &[u8], input: &[i8]) -> Option<Vec<i32>> {
         return None;
     }
     let input: Vec<i8> = input.iter().copied().cycle().take(model.input_len()).collect();
-    let mut arena = vec![0x55; model.arena_size()];
+    let mut words = vec![0x5555_5555; arena::words(model.arena_size())];
+    let arena = arena::from_words(&mut words);
     let mut logits = vec![0; model.classes()];
-    model.run(&input, &mut arena, &mut logits).ok()?;
+    model.run(&input, arena, &mut logits).ok()?;
     let mut expected = vec![0; model.classes()];
     arena.fill(-1);
-    model.run_with::<Reference>(&input, &mut arena, &mut expected, |_, _| {}).ok()?;
+    model.run_with::<Reference>(&input, arena, &mut expected, |_, _| {}).ok()?;
     assert_eq!(logits, expected);
     Some(logits)
 }
@@ -164,10 +165,13 @@ fn the_blob_itself_is_accepted_and_runs() {
     assert_eq!(f32::from_bits(model.input_scale_bits()), 0.5);
     assert_eq!(f32::from_bits(model.output_scale_bits()), 0.25);
     assert!(run(&bytes, &[1, -7, 100]).is_some());
-    let mut small = [0; 79];
+    let mut arena = Arena::<81>::new();
     let mut logits = [0; 4];
-    assert_eq!(model.run(&[0; 32], &mut small, &mut logits), Err(RunError::ArenaTooSmall { needed: 80 }));
-    let mut arena = [0; 80];
+    assert_eq!(
+        model.run(&[0; 32], &mut arena[..79], &mut logits),
+        Err(RunError::ArenaTooSmall { needed: 80 })
+    );
+    assert_eq!(model.run(&[0; 32], &mut arena[1..], &mut logits), Err(RunError::ArenaMisaligned));
     assert_eq!(model.run(&[0; 31], &mut arena, &mut logits), Err(RunError::InputLength { needed: 32 }));
     assert_eq!(model.run(&[0; 32], &mut arena, &mut logits[..3]), Err(RunError::OutputLength { needed: 4 }));
 }

@@ -2,7 +2,7 @@
 //! the predicted arena is accepted and one byte less refused.
 
 use bomp_export::{lower, write};
-use bomp_runtime::{Model, RunError};
+use bomp_runtime::{Model, RunError, arena};
 use bomp_search::space::{Space, Usage};
 use bomp_search::stream::stream;
 use rand::RngExt;
@@ -26,9 +26,10 @@ fn predicted_bytes_are_written_bytes() {
             assert_eq!(blob.len(), predicted.bytes, "{name}, genotype {number}");
             let model = Model::new(&blob).unwrap();
             assert_eq!(model.arena_size(), predicted.ram, "{name}, genotype {number}");
-            let mut short = vec![0; predicted.ram - 1];
+            let mut words = vec![0; arena::words(predicted.ram)];
+            let short = &mut arena::from_words(&mut words)[..predicted.ram - 1];
             let mut logits = vec![0; model.classes()];
-            let refused = model.run(&vec![0; model.input_len()], &mut short, &mut logits);
+            let refused = model.run(&vec![0; model.input_len()], short, &mut logits);
             assert_eq!(refused, Err(RunError::ArenaTooSmall { needed: predicted.ram }));
         }
     }

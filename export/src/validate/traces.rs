@@ -1,9 +1,9 @@
 //! What the integer runtime holds in every tensor while it classifies a batch of images, in ONNX's order.
 
-use bomp_runtime::Model;
 use bomp_runtime::blob::Channel;
 use bomp_runtime::kernels::Portable;
 use bomp_runtime::layer::Op;
+use bomp_runtime::{Model, arena};
 
 use crate::data::Images;
 use crate::engines::{Elements, Tensor};
@@ -43,7 +43,8 @@ impl Traces {
             shapes.iter().map(|shape| vec![0; BATCH * shape.elements()]).collect();
         let mut logits = vec![0; indices.len() * model.classes()];
         let mut input = vec![0; model.input_len()];
-        let mut arena = vec![0; model.arena_size()];
+        let mut words = vec![0; arena::words(model.arena_size())];
+        let arena = arena::from_words(&mut words);
         let mut magnitudes = Vec::with_capacity(logits.len());
         let mut last = Vec::new();
         for (place, (&index, logits)) in
@@ -52,7 +53,7 @@ impl Traces {
             evaluate::quantise(table, images.image(index), &mut input);
             channels_first(&input, shapes[0], place, &mut tensors[0]);
             last.clone_from(&input);
-            model.run_with::<Portable>(&input, &mut arena, logits, |layer, output| {
+            model.run_with::<Portable>(&input, arena, logits, |layer, output| {
                 channels_first(output, shapes[layer + 1], place, &mut tensors[layer + 1]);
                 last.clear();
                 last.extend_from_slice(output);

@@ -10,8 +10,8 @@ use bomp_export::evaluate;
 use bomp_export::lower::{Lowered, lower};
 use bomp_export::testing::{self, Limits, Numbers};
 use bomp_export::write;
-use bomp_runtime::Model;
 use bomp_runtime::kernels::Kernels;
+use bomp_runtime::{Model, arena};
 
 /// A random candidate and what it is packed to.
 struct Packed {
@@ -34,10 +34,10 @@ fn trace<K: Kernels>(model: &Model<'_>, seed: u64) -> (Vec<Vec<i8>>, Vec<i32>) {
     evaluate::quantise(&evaluate::input_table(model).unwrap(), image.image(0), &mut input);
     let mut tensors = vec![input.clone()];
     // What is in the arena beforehand must not matter.
-    let mut arena = vec![seed as i8; model.arena_size()];
+    let mut words = vec![seed as u32; arena::words(model.arena_size())];
     let mut logits = vec![0; model.classes()];
     model
-        .run_with::<K>(&input, &mut arena, &mut logits, |layer, output| {
+        .run_with::<K>(&input, arena::from_words(&mut words), &mut logits, |layer, output| {
             assert_eq!(layer + 1, tensors.len());
             tensors.push(output.to_vec());
         })

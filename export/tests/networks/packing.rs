@@ -7,7 +7,7 @@ use bomp_export::lower::lower;
 use bomp_export::testing::{self, Limits, Numbers};
 use bomp_export::{layout, write};
 use bomp_runtime::kernels::{Portable, Reference};
-use bomp_runtime::{Model, ModelError, RunError};
+use bomp_runtime::{Model, ModelError, RunError, arena};
 use proptest::prelude::*;
 
 use super::{packed, trace};
@@ -30,20 +30,25 @@ proptest! {
         let network = packed(seed, &Limits::SMALL);
         prop_assert_eq!(network.blob.len(), layout::blob_bytes(&network.candidate.network));
 
-        let arena = ArenaPlan::of(&network.candidate.network);
+        let plan = ArenaPlan::of(&network.candidate.network);
         let model = Model::new(&network.blob).unwrap();
-        prop_assert_eq!(model.arena_size(), arena.size);
-        prop_assert!(arena.lower_bound <= arena.size);
+        prop_assert_eq!(model.arena_size(), plan.size);
+        prop_assert!(plan.lower_bound <= plan.size);
         let input = vec![0; model.input_len()];
         let mut logits = vec![0; model.classes()];
-        model.run(&input, &mut vec![0; arena.size], &mut logits).unwrap();
+        let mut words = vec![0; arena::words(plan.size)];
+        let arena = arena::from_words(&mut words);
+        model.run(&input, &mut arena[..plan.size], &mut logits).unwrap();
         prop_assert_eq!(
-            model.run(&input, &mut vec![0; arena.size - 1], &mut logits),
-            Err(RunError::ArenaTooSmall { needed: arena.size })
+            model.run(&input, &mut arena[..plan.size - 1], &mut logits),
+            Err(RunError::ArenaTooSmall { needed: plan.size })
         );
-        // Nor would a header that asks for less be believed: some tensor ends at the arena's last byte.
-        let smaller = with_arena_size(&network.blob, arena.size as u32 - 1);
-        let refused = matches!(Model::new(&smaller), Err(ModelError::ArenaOverrun { .. }));
+        // Nor would a header that asks for less be believed: some tensor or scratch ends at the arena's last byte.
+        let smaller = with_arena_size(&network.blob, plan.size as u32 - 1);
+        let refused = matches!(
+            Model::new(&smaller),
+            Err(ModelError::ArenaOverrun { .. } | ModelError::ScratchOverrun { .. })
+        );
         prop_assert!(refused, "{:?}", Model::new(&smaller).err());
     }
 }

@@ -10,7 +10,7 @@ mod protocol;
 
 use core::hint::black_box;
 
-use bomp_runtime::{Model, RunError};
+use bomp_runtime::{Arena, Model, RunError};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 use clock::Clock;
@@ -25,7 +25,7 @@ static MODEL: [u8; MODEL_BYTES] = *include_bytes!(concat!(env!("OUT_DIR"), "/mod
 
 #[entry]
 fn main() -> ! {
-    static mut ARENA: [i8; ARENA_BYTES] = [0; ARENA_BYTES];
+    static mut ARENA: Arena<ARENA_BYTES> = Arena::new();
     static mut IMAGE: [i8; INPUT_ELEMENTS] = [0; INPUT_ELEMENTS];
     static mut LOGITS: [i32; CLASSES] = [0; CLASSES];
 
@@ -40,7 +40,7 @@ fn main() -> ! {
     let logits_file = File::open(protocol::LOGITS, Mode::Write);
     let ticks_file = File::open(protocol::TICKS, Mode::Write);
 
-    let too_small = model.run(IMAGE, &mut ARENA[1..], LOGITS);
+    let too_small = model.run(IMAGE, &mut ARENA[..ARENA_BYTES - 1], LOGITS);
     if too_small != Err(RunError::ArenaTooSmall { needed: ARENA_BYTES }) {
         host::fail(protocol::EXIT_RUN, format_args!("an arena of one byte less was not refused"));
     }

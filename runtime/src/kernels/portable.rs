@@ -1,7 +1,7 @@
 //! The default kernels: plain Rust in shapes that compilers turn into good code, on a Cortex-M and on the host.
 //!
 //! Bit for bit equal to [`super::Reference`] (the tests hold every kind, width, stride and kernel size against it).
-//! Scratch lives on the stack, about 3 kB whatever the network is.
+//! Of the scratch only a depthwise convolution in place has use; all others keep theirs on the stack, about 3 kB.
 
 mod convolution;
 mod depthwise;
@@ -40,15 +40,39 @@ const fn multiply_halves(a: u32, b: u32, [lower, upper]: [i32; 2]) -> [i32; 2] {
 }
 
 impl Kernels for Portable {
-    fn convolution(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]) {
+    fn convolution(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _: &mut [u32],
+    ) {
         convolution::convolution(layer, window, weights, input, output);
     }
 
-    fn depthwise(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]) {
+    fn depthwise(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _: &mut [u32],
+    ) {
         depthwise::depthwise(layer, window, weights, input, output);
     }
 
-    fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32]) {
+    fn depthwise_in_place(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        place: &mut [i8],
+        scratch: &mut [u32],
+    ) {
+        depthwise::in_place(layer, window, weights, place, scratch);
+    }
+
+    fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {
         let mut strip = [0i8; STRIP];
         for ((class, parameters), logit) in weights.channels.iter().enumerate().zip(logits) {
             let mut sum = parameters.bias();
@@ -62,20 +86,27 @@ impl Kernels for Portable {
         }
     }
 
-    fn average_pool(layer: &Layer<'_>, factor: i32, shift: u8, input: &[i8], output: &mut [i8]) {
-        Reference::average_pool(layer, factor, shift, input, output);
+    fn average_pool(
+        layer: &Layer<'_>,
+        factor: i32,
+        shift: u8,
+        input: &[i8],
+        output: &mut [i8],
+        scratch: &mut [u32],
+    ) {
+        Reference::average_pool(layer, factor, shift, input, output, scratch);
     }
 
-    fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8]) {
+    fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8], scratch: &mut [u32]) {
         let Some(adder) = Adder::new(scale, output) else {
-            return Reference::add_assign(output, scale, place, other);
+            return Reference::add_assign(output, scale, place, other, scratch);
         };
         for (a, &b) in place.iter_mut().zip(other) {
             *a = adder.apply(*a, b);
         }
     }
 
-    fn add_to_self(output: Output, scale: AddScale, place: &mut [i8]) {
-        Reference::add_to_self(output, scale, place);
+    fn add_to_self(output: Output, scale: AddScale, place: &mut [i8], scratch: &mut [u32]) {
+        Reference::add_to_self(output, scale, place, scratch);
     }
 }

@@ -1,7 +1,7 @@
 //! The specification: each kernel as its formula, element by element. Never optimised.
 
 use super::Kernels;
-use crate::layer::{Layer, Weights, Window};
+use crate::layer::{Layer, Shape, Weights, Window};
 use crate::quant::{self, AddScale, Output};
 
 /// The kernels that define the arithmetic.
@@ -34,29 +34,73 @@ fn each_output(
     }
 }
 
-/// Input element of output position (`y`, `x`) under kernel position (`ky`, `kx`); the zero point outside the image.
+/// Row and column of the input under kernel position (`ky`, `kx`) of output position (`y`, `x`); `None` outside the image.
+fn position(
+    shape: Shape,
+    window: Window,
+    (y, x): (usize, usize),
+    (ky, kx): (usize, usize),
+) -> Option<(usize, usize)> {
+    let row = (y * window.stride + ky).checked_sub(window.pad_top).filter(|&row| row < shape.height)?;
+    let column =
+        (x * window.stride + kx).checked_sub(window.pad_left).filter(|&column| column < shape.width)?;
+    Some((row, column))
+}
+
+/// Input element under a kernel position of an output position; the zero point outside the image.
 fn tap(
     layer: &Layer<'_>,
     window: Window,
     input: &[i8],
-    (y, x): (usize, usize),
-    (ky, kx): (usize, usize),
+    at: (usize, usize),
+    kernel: (usize, usize),
     c: usize,
 ) -> i8 {
     let shape = layer.input.shape;
-    let row = (y * window.stride + ky).checked_sub(window.pad_top).filter(|&row| row < shape.height);
-    let column = (x * window.stride + kx).checked_sub(window.pad_left).filter(|&column| column < shape.width);
-    match (row, column) {
-        (Some(row), Some(column)) => {
-            let index = (row * shape.width + column) * shape.channels + c;
-            input.get(index).copied().unwrap_or(layer.input.zero_point)
+    position(shape, window, at, kernel)
+        .and_then(|(row, column)| input.get((row * shape.width + column) * shape.channels + c).copied())
+        .unwrap_or(layer.input.zero_point)
+}
+
+/// The rows of one channel that the kernel covers, kept while the channel's output is written over its input.
+struct Rows<'a> {
+    /// [K_H][W]: row r of the input is kept at row r mod K_H.
+    kept: &'a mut [i8],
+    kernel_height: usize,
+    shape: Shape,
+    /// Rows of the input that have been kept so far.
+    end: usize,
+}
+
+impl Rows<'_> {
+    /// Keeps the rows before `end` that have not been kept yet.
+    fn keep(&mut self, place: &[i8], channel: usize, end: usize) {
+        let Shape { height, width, channels } = self.shape;
+        for row in self.end..end.min(height) {
+            for x in 0..width {
+                let value = place.get((row * width + x) * channels + channel).copied().unwrap_or(0);
+                if let Some(kept) = self.kept.get_mut(row % self.kernel_height * width + x) {
+                    *kept = value;
+                }
+            }
         }
-        _ => layer.input.zero_point,
+        self.end = self.end.max(end.min(height));
+    }
+
+    fn get(&self, row: usize, x: usize) -> Option<i8> {
+        self.kept.get(row % self.kernel_height * self.shape.width + x).copied()
     }
 }
 
 impl Kernels for Reference {
-    fn convolution(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]) {
+    fn convolution(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _: &mut [u32],
+    ) {
         let channels = layer.input.shape.channels;
         each_output(layer, weights, output, |y, x, channel| {
             accumulate(weights, channel, |t| {
@@ -67,7 +111,14 @@ impl Kernels for Reference {
         });
     }
 
-    fn depthwise(layer: &Layer<'_>, window: Window, weights: Weights<'_>, input: &[i8], output: &mut [i8]) {
+    fn depthwise(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _: &mut [u32],
+    ) {
         each_output(layer, weights, output, |y, x, channel| {
             accumulate(weights, channel, |t| {
                 let at = (t / window.kernel_width, t % window.kernel_width);
@@ -76,7 +127,38 @@ impl Kernels for Reference {
         });
     }
 
-    fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32]) {
+    fn depthwise_in_place(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        place: &mut [i8],
+        scratch: &mut [u32],
+    ) {
+        let (shape, to) = (layer.input.shape, layer.output.shape);
+        let kernel_height = window.kernel_height.max(1);
+        for (channel, parameters) in weights.channels.iter().enumerate() {
+            let kept = bytemuck::cast_slice_mut(&mut *scratch);
+            let mut rows = Rows { kept, kernel_height, shape, end: 0 };
+            for y in 0..to.height {
+                // Before row y of the output is written, all rows up to the last that it reads are kept.
+                rows.keep(place, channel, (y * window.stride + kernel_height).saturating_sub(window.pad_top));
+                for x in 0..to.width {
+                    let accumulator = accumulate(weights, channel, |t| {
+                        let (ky, kx) = (t / window.kernel_width, t % window.kernel_width);
+                        position(shape, window, (y, x), (ky, kx))
+                            .and_then(|(row, column)| rows.get(row, column))
+                            .unwrap_or(layer.input.zero_point)
+                    });
+                    let (multiplier, shift) = (parameters.multiplier(), weights.base_shift);
+                    if let Some(out) = place.get_mut((y * to.width + x) * to.channels + channel) {
+                        *out = quant::requantise(accumulator, multiplier, shift, layer.quantisation);
+                    }
+                }
+            }
+        }
+    }
+
+    fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {
         for (class, logit) in logits.iter_mut().enumerate() {
             let accumulator = accumulate(weights, class, |t| input.get(t).copied().unwrap_or(0));
             let multiplier = weights.channels.get(class).map_or(quant::Multiplier(0), |c| c.multiplier());
@@ -84,7 +166,14 @@ impl Kernels for Reference {
         }
     }
 
-    fn average_pool(layer: &Layer<'_>, factor: i32, shift: u8, input: &[i8], output: &mut [i8]) {
+    fn average_pool(
+        layer: &Layer<'_>,
+        factor: i32,
+        shift: u8,
+        input: &[i8],
+        output: &mut [i8],
+        _: &mut [u32],
+    ) {
         let zero_point = i32::from(layer.input.zero_point);
         let channels = layer.input.shape.channels;
         for (channel, out) in output.iter_mut().enumerate() {
@@ -94,13 +183,13 @@ impl Kernels for Reference {
         }
     }
 
-    fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8]) {
+    fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8], _: &mut [u32]) {
         for (a, &b) in place.iter_mut().zip(other) {
             *a = quant::add(*a, b, scale, output);
         }
     }
 
-    fn add_to_self(output: Output, scale: AddScale, place: &mut [i8]) {
+    fn add_to_self(output: Output, scale: AddScale, place: &mut [i8], _: &mut [u32]) {
         for a in place {
             *a = quant::add(*a, *a, scale, output);
         }

@@ -1,8 +1,8 @@
 //! Every kernel set against [`Reference`], on generated layers of every kind, width, kernel size, stride and padding.
 
-use super::{Kernels, Portable, Reference};
+use super::{Kernels, Portable, Reference, scratch_words};
 use crate::blob::Channel;
-use crate::layer::{Layer, Op, Shape, Tensor, Weights, Window};
+use crate::layer::{Geometry, Kind, Layer, Op, Shape, Tensor, Weights, Window};
 use crate::quant::{Multiplier, Output, Packed, pack};
 use proptest::prelude::*;
 use std::vec;
@@ -86,24 +86,42 @@ fn check<K: Kernels>(case: &Case) -> Result<(), TestCaseError> {
     };
     let length = case.output.elements().unwrap();
     let (mut expected, mut found) = (vec![0i8; length], vec![1i8; length]);
+    let geometry = Geometry {
+        kind: if case.depthwise { Kind::Depthwise } else { Kind::Convolution },
+        bits: case.bits,
+        window: case.window,
+        input: case.input,
+        output: case.output,
+        in_place: false,
+    };
+    let scratch = |geometry: Geometry| vec![0xa5a5_a5a5; scratch_words(&geometry)];
+    let of = |kind| Geometry { kind, window: Window::NONE, ..geometry };
     if case.depthwise {
-        Reference::depthwise(&layer, case.window, weights, &input, &mut expected);
-        K::depthwise(&layer, case.window, weights, &input, &mut found);
+        Reference::depthwise(&layer, case.window, weights, &input, &mut expected, &mut scratch(geometry));
+        K::depthwise(&layer, case.window, weights, &input, &mut found, &mut scratch(geometry));
     } else {
-        Reference::convolution(&layer, case.window, weights, &input, &mut expected);
-        K::convolution(&layer, case.window, weights, &input, &mut found);
+        Reference::convolution(&layer, case.window, weights, &input, &mut expected, &mut scratch(geometry));
+        K::convolution(&layer, case.window, weights, &input, &mut found, &mut scratch(geometry));
     }
     prop_assert_eq!(&found, &expected);
+    if geometry.may_be_in_place() {
+        let geometry = Geometry { in_place: true, ..geometry };
+        for in_place in [Reference::depthwise_in_place, K::depthwise_in_place] {
+            let mut place = input.clone();
+            in_place(&layer, case.window, weights, &mut place, &mut scratch(geometry));
+            prop_assert_eq!(&place[..length], &expected);
+        }
+    }
 
     if !case.depthwise && fan_in == case.input.elements().unwrap() {
         let (mut expected, mut found) = (vec![0i32; channels.len()], vec![1i32; channels.len()]);
-        Reference::classifier(&layer, weights, &input, &mut expected);
-        K::classifier(&layer, weights, &input, &mut found);
+        Reference::classifier(&layer, weights, &input, &mut expected, &mut []);
+        K::classifier(&layer, weights, &input, &mut found, &mut scratch(of(Kind::Classifier)));
         prop_assert_eq!(&found, &expected);
     }
     let (mut expected, mut found) = (vec![0i8; case.input.channels], vec![1i8; case.input.channels]);
-    Reference::average_pool(&layer, 1 << 20, 21, &input, &mut expected);
-    K::average_pool(&layer, 1 << 20, 21, &input, &mut found);
+    Reference::average_pool(&layer, 1 << 20, 21, &input, &mut expected, &mut []);
+    K::average_pool(&layer, 1 << 20, 21, &input, &mut found, &mut scratch(of(Kind::AveragePool)));
     prop_assert_eq!(&found, &expected);
     Ok(())
 }

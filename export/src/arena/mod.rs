@@ -1,0 +1,100 @@
+//! RAM accounting, the one truth: where each activation and each layer's scratch lie in the arena, and how large it is.
+//!
+//! The plan is sound by the rules that the runtime checks (`bomp_runtime::plan`): a residual add or a depthwise convolution
+//! writes over an operand that dies there, everything else gets a place of its own while it lives, and scratch lies in the
+//! lowest gap. [`ArenaPlan::lower_bound`] is what no plan can be below; [`place`] reaches it on nearly every network.
+
+mod place;
+mod problem;
+
+use serde::Serialize;
+
+use bomp_runtime::layer;
+use bomp_runtime::plan::lowest_gap;
+
+use crate::ir::Network;
+use problem::Problem;
+
+/// Placement of all activations and scratch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArenaPlan {
+    /// Bytes that the arena needs.
+    pub size: usize,
+    /// First byte of each tensor, the input first; the classifier's logits are not in the arena and get 0.
+    pub offsets: Vec<usize>,
+    /// Scratch of each layer.
+    pub scratch: Vec<Scratch>,
+    /// Largest sum of what lives at one time: no plan of these layers can be smaller.
+    pub lower_bound: usize,
+}
+
+/// Where a layer's scratch lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Scratch {
+    /// First byte in the arena, 0 without scratch.
+    pub offset: usize,
+    /// Bytes, 0 without scratch.
+    pub bytes: usize,
+}
+
+impl ArenaPlan {
+    /// Plans a validated network.
+    #[must_use]
+    pub fn of(network: &Network) -> Self {
+        let problem = Problem::of(network);
+        let placed = place::place(&problem);
+        let offsets: Vec<usize> =
+            problem.item_of.iter().map(|item| item.map_or(0, |item| placed[item])).collect();
+        let ends = problem.tensor_bytes.iter().zip(&offsets).map(|(bytes, offset)| bytes + offset);
+        let mut size = ends.max().unwrap_or(0);
+        let mut scratch = vec![Scratch::default(); network.layers.len()];
+        for (layer, scratch) in scratch.iter_mut().enumerate().filter(|&(layer, _)| problem.words[layer] > 0)
+        {
+            let live = problem.live_tensors(layer).map(|t| offsets[t]..offsets[t] + problem.tensor_bytes[t]);
+            // The planner left a gap for it, so the lowest one ends no higher; sizes of tensors are far below 2^32.
+            if let Some(place) = lowest_gap(live, problem.words[layer]) {
+                *scratch = Scratch { offset: place.start, bytes: place.len() };
+                size = size.max(place.end);
+            }
+        }
+        Self { size, offsets, scratch, lower_bound: problem.lower_bound }
+    }
+}
+
+/// Geometry of layer `index` as the runtime knows it, its output in place or not. `shapes` are [`Network::shapes`].
+#[must_use]
+pub fn geometry(
+    network: &Network,
+    shapes: &[crate::ir::Shape],
+    index: usize,
+    in_place: bool,
+) -> layer::Geometry {
+    use crate::ir::Op;
+    use layer::Kind;
+    let shape = |tensor: usize| {
+        let crate::ir::Shape { height, width, channels } = shapes[tensor];
+        layer::Shape { height, width, channels }
+    };
+    let op = &network.layers[index].op;
+    let (kind, window) = match op {
+        Op::Convolution { window, .. } => (Kind::Convolution, Some(window)),
+        Op::Depthwise { window, .. } => (Kind::Depthwise, Some(window)),
+        Op::Add => (Kind::Add, None),
+        Op::AveragePool => (Kind::AveragePool, None),
+        Op::Classifier { .. } => (Kind::Classifier, None),
+    };
+    layer::Geometry {
+        kind,
+        bits: op.bits().map_or(0, u8::from),
+        window: window.map_or(layer::Window::NONE, |window| layer::Window {
+            kernel_height: window.kernel,
+            kernel_width: window.kernel,
+            stride: window.stride,
+            pad_top: window.padding[0],
+            pad_left: window.padding[1],
+        }),
+        input: shape(network.layers[index].inputs[0]),
+        output: shape(index + 1),
+        in_place,
+    }
+}
