@@ -14,6 +14,7 @@ const MAX_SIDE: usize = 7;
 /// Largest number of taps of a kernel.
 const MAX_TAPS: usize = MAX_SIDE * MAX_SIDE;
 
+#[inline(never)]
 pub(super) fn depthwise(
     layer: &Layer<'_>,
     window: Window,
@@ -36,6 +37,7 @@ pub(super) fn depthwise(
 }
 
 /// `scratch` holds the image of four channels at a time, while their output is written over their input.
+#[inline(never)]
 pub(super) fn in_place(
     layer: &Layer<'_>,
     window: Window,
@@ -55,7 +57,8 @@ pub(super) fn in_place(
     }
 }
 
-/// The channels `first..first + LANES` in place, by way of a copy.
+/// The channels `first..first + LANES` in place, by way of a copy. Never inlined: its lanes need stack.
+#[inline(never)]
 fn copied<const LANES: usize>(
     layer: &Layer<'_>,
     window: Window,
