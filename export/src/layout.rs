@@ -8,6 +8,7 @@ use bomp_runtime::blob::{
     ADD_BYTES, CHANNEL_BYTES, CHECKSUM_BYTES, HEADER_BYTES, POOL_BYTES, RECORD_BYTES, weighted_data_bytes,
 };
 use bomp_runtime::quant::packed_len;
+use bomp_runtime::{Model, layer};
 
 use crate::ir::{Network, Op};
 
@@ -78,6 +79,33 @@ impl Layout {
                 biases,
                 multipliers,
                 weights,
+            }
+        });
+        Self { header: HEADER_BYTES, checksum: CHECKSUM_BYTES, layers: layers.collect() }
+    }
+
+    /// The byte plan that a packed blob follows. Layers are called `names`, and by their number where there is no name.
+    #[must_use]
+    pub fn of_model(model: &Model<'_>, names: &[String]) -> Self {
+        let layers = model.layers().enumerate().map(|(index, layer)| {
+            let (bits, channels, fan_in, factors) = match layer.op {
+                layer::Op::Convolution(_, weights)
+                | layer::Op::Depthwise(_, weights)
+                | layer::Op::Classifier(weights) => {
+                    (Some(weights.bits), weights.channels.len(), weights.fan_in, 0)
+                }
+                layer::Op::Add { .. } => (None, 0, 0, ADD_BYTES),
+                layer::Op::AveragePool { .. } => (None, 0, 0, POOL_BYTES),
+            };
+            let channel_bytes = channels * CHANNEL_BYTES;
+            LayerBytes {
+                name: names.get(index).cloned().unwrap_or_else(|| format!("layer {index}")),
+                bits,
+                weight_count: channels * fan_in,
+                record: RECORD_BYTES,
+                biases: channels * size_of::<i32>(),
+                multipliers: channels * (CHANNEL_BYTES - size_of::<i32>()) + factors,
+                weights: bits.map_or(0, |bits| weighted_data_bytes(channels, fan_in, bits) - channel_bytes),
             }
         });
         Self { header: HEADER_BYTES, checksum: CHECKSUM_BYTES, layers: layers.collect() }

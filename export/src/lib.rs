@@ -17,6 +17,7 @@ pub mod layout;
 pub mod lower;
 pub mod onnx;
 pub mod report;
+pub mod sidecar;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "engines")]

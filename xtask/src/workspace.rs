@@ -1,7 +1,7 @@
 //! Where things of this checkout are, and how a command of cargo is started in it.
 
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The folder of the workspace's Cargo.toml.
@@ -12,6 +12,14 @@ pub(crate) fn root() -> Result<PathBuf> {
     Ok(package.parent().context("xtask's folder has no parent")?.to_path_buf())
 }
 
+/// What is checked out, for the programs that tell it; `None` outside a git repository.
+fn commit(root: &Path) -> Option<String> {
+    let describe = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    let output = Command::new("git").args(describe).current_dir(root).output().ok()?;
+    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !commit.is_empty()).then_some(commit)
+}
+
 /// Runs cargo at the workspace's root with its output going straight to the terminal.
 ///
 /// # Errors
@@ -20,11 +28,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     println!("{:>12} `{line}`", "Running");
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(root()?)
-        .status()
-        .with_context(|| format!("`{line}` cannot be started"))?;
+    let root = root()?;
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(&root);
+    if let Some(commit) = commit(&root) {
+        command.env("BOMP_GIT_COMMIT", commit);
+    }
+    let status = command.status().with_context(|| format!("`{line}` cannot be started"))?;
     if !status.success() {
         bail!("`{line}` failed ({status}); what it says above is the reason");
     }

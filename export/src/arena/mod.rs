@@ -4,6 +4,7 @@
 //! writes over an operand that dies there, everything else gets a place of its own while it lives, and scratch lies in the
 //! lowest gap. [`ArenaPlan::lower_bound`] is what no plan can be below; [`place`] reaches it on nearly every network.
 
+pub mod chart;
 mod place;
 mod problem;
 
@@ -22,8 +23,14 @@ pub struct ArenaPlan {
     pub size: usize,
     /// First byte of each tensor, the input first; the classifier's logits are not in the arena and get 0.
     pub offsets: Vec<usize>,
+    /// Bytes of each tensor; 0 for the logits.
+    pub bytes: Vec<usize>,
+    /// First and last layer of each tensor's life: the one that writes it (0 for the input) and the last that reads it.
+    pub lives: Vec<[usize; 2]>,
     /// Scratch of each layer.
     pub scratch: Vec<Scratch>,
+    /// Bytes that live during each layer, scratch included; its output does not count where it is in place.
+    pub layer_bytes: Vec<usize>,
     /// Largest sum of what lives at one time: no plan of these layers can be smaller.
     pub lower_bound: usize,
 }
@@ -57,7 +64,22 @@ impl ArenaPlan {
                 size = size.max(place.end);
             }
         }
-        Self { size, offsets, scratch, lower_bound: problem.lower_bound }
+        let Problem { tensor_bytes: bytes, lives, layer_bytes, .. } = problem;
+        let lower_bound = layer_bytes.iter().copied().max().unwrap_or(0);
+        Self { size, offsets, bytes, lives, scratch, layer_bytes, lower_bound }
+    }
+
+    /// Whether a layer's output begins where an input begins.
+    #[must_use]
+    pub fn is_in_place(&self, layer: usize) -> bool {
+        let output = layer + 1;
+        self.bytes[output] > 0
+            && self
+                .lives
+                .iter()
+                .zip(&self.offsets)
+                .take(output)
+                .any(|(&[_, last], &offset)| last == layer && offset == self.offsets[output])
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) fn place(problem: &Problem) -> Vec<usize> {
         |item| (usize::MAX - (item.life[1] - item.life[0]), usize::MAX - item.bytes),
         |item| (item.life[0], usize::MAX - item.bytes),
     ];
+    let lower_bound = problem.layer_bytes.iter().copied().max().unwrap_or(0);
     let mut best = Vec::new();
     let mut smallest = usize::MAX;
     let mut attempt = Attempt::new(problem);
@@ -27,14 +28,14 @@ pub(super) fn place(problem: &Problem) -> Vec<usize> {
             smallest = size;
             best.clone_from(&attempt.offsets);
         }
-        if smallest == problem.lower_bound {
+        if smallest == lower_bound {
             return best;
         }
     }
     // Halve what is between the lower bound, which is tried first, and the smallest found.
     let mut order: Vec<usize> = (0..problem.items.len()).collect();
     order.sort_by_key(|&item| (problem.items[item].life[0], usize::MAX - problem.items[item].bytes));
-    let (mut low, mut target) = (problem.lower_bound, problem.lower_bound);
+    let (mut low, mut target) = (lower_bound, lower_bound);
     while target < smallest {
         if attempt.search(&order, target) {
             smallest = target;

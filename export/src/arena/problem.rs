@@ -38,11 +38,11 @@ pub(super) struct Problem {
     /// Bytes of each tensor; 0 for the logits.
     pub(super) tensor_bytes: Vec<usize>,
     /// First and last layer of each tensor's life.
-    lives: Vec<[usize; 2]>,
+    pub(super) lives: Vec<[usize; 2]>,
     /// Words of scratch of each layer.
     pub(super) words: Vec<usize>,
-    /// Largest sum of the bytes that live at one time.
-    pub(super) lower_bound: usize,
+    /// Sum of the bytes that live during each layer.
+    pub(super) layer_bytes: Vec<usize>,
 }
 
 impl Problem {
@@ -66,7 +66,7 @@ impl Problem {
             tensor_bytes,
             lives,
             words: vec![0; count],
-            lower_bound: 0,
+            layer_bytes: Vec::with_capacity(count),
         };
         problem.add_tensor(0);
         // Items that live during the layer, with their bytes.
@@ -120,7 +120,7 @@ impl Problem {
 
     /// Items that live during one layer.
     fn meet(&mut self, live: &[(usize, usize)]) {
-        self.lower_bound = self.lower_bound.max(live.iter().map(|&(_, bytes)| bytes).sum());
+        self.layer_bytes.push(live.iter().map(|&(_, bytes)| bytes).sum());
         for (index, &(item, own)) in live.iter().enumerate() {
             for &(other, others) in &live[index + 1..] {
                 self.conflicts.push(Conflict { item, other, own, others });

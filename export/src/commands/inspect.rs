@@ -6,14 +6,21 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 
-use bomp_export::files;
+use bomp_export::candidate::Provenance;
+use bomp_export::layout::Layout;
+use bomp_export::report::Accuracy;
+use bomp_export::sidecar::{Sidecar, Validated};
+use bomp_export::{cost, files};
 use bomp_runtime::layer::{Layer, Op, Shape};
 use bomp_runtime::{Model, blob};
 
 use super::table::Table;
 use super::{Outcome, bytes, grouped, print_json};
 
-/// Check a blob completely and show its header and layers.
+/// Check a blob completely and show its header, its layers and where it comes from.
+///
+/// Names and provenance are those of the file beside the blob, MODEL.json, which `bomp-export pack` writes; the blob itself
+/// spends no flash on them.
 #[derive(clap::Args)]
 pub(super) struct Inspect {
     /// The blob
@@ -36,11 +43,17 @@ struct Report {
     classes: usize,
     logit_step: f32,
     arena_bytes: usize,
+    /// For one image.
+    macs: u64,
+    /// What the file beside the blob says, `null` without it.
+    sidecar: Option<Sidecar>,
     layers: Vec<LayerReport>,
 }
 
 #[derive(Serialize)]
 struct LayerReport {
+    /// `null` without the file beside the blob.
+    name: Option<String>,
     kind: &'static str,
     /// Tensors that it reads: 0 is the input, i + 1 the output of layer i.
     inputs: Vec<usize>,
@@ -53,6 +66,8 @@ struct LayerReport {
     padding: Option<[usize; 2]>,
     bits: Option<u8>,
     weights: usize,
+    /// Record, channels' parameters and packed weights.
+    bytes: usize,
     zero_point: i8,
     /// Saturation bounds of the output.
     range: [i8; 2],
@@ -64,6 +79,12 @@ impl Inspect {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let data = super::read(&self.model)?;
         let model = Model::new(&data).map_err(|error| anyhow!("{}: {error}", self.model.display()))?;
+        let sidecar = Sidecar::load(&self.model, &data)?;
+        let layout = Layout::of_model(&model, &[]);
+        let names = sidecar.as_ref().map_or(&[][..], |sidecar| &sidecar.layers);
+        let layers = model.layers().zip(&layout.layers).enumerate().map(|(index, (layer, parts))| {
+            layer_report(&layer, names.get(index).cloned(), parts.record + parts.data())
+        });
         let report = Report {
             model: self.model.clone(),
             format_version: blob::VERSION,
@@ -75,7 +96,9 @@ impl Inspect {
             classes: model.classes(),
             logit_step: f32::from_bits(model.output_scale_bits()),
             arena_bytes: model.arena_size(),
-            layers: model.layers().map(|layer| layer_report(&layer)).collect(),
+            macs: cost::model_macs(&model),
+            layers: layers.collect(),
+            sidecar,
         };
         if self.json {
             print_json(out, &report)?
@@ -90,20 +113,31 @@ fn sizes(shape: Shape) -> [usize; 3] {
     [shape.height, shape.width, shape.channels]
 }
 
-fn layer_report(layer: &Layer<'_>) -> LayerReport {
-    let (kind, window, weights) = match layer.op {
-        Op::Convolution(window, weights) => ("convolution", Some(window), Some(weights)),
-        Op::Depthwise(window, weights) => ("depthwise", Some(window), Some(weights)),
-        Op::Add { .. } => ("add", None, None),
-        Op::AveragePool { .. } => ("average pool", None, None),
-        Op::Classifier(weights) => ("classifier", None, Some(weights)),
+/// What the layer's kind is called.
+pub(super) fn kind(layer: &Layer<'_>) -> &'static str {
+    match layer.op {
+        Op::Convolution(..) => "convolution",
+        Op::Depthwise(..) => "depthwise",
+        Op::Add { .. } => "add",
+        Op::AveragePool { .. } => "average pool",
+        Op::Classifier(_) => "classifier",
+    }
+}
+
+fn layer_report(layer: &Layer<'_>, name: Option<String>, bytes: usize) -> LayerReport {
+    let (window, weights) = match layer.op {
+        Op::Convolution(window, weights) | Op::Depthwise(window, weights) => (Some(window), Some(weights)),
+        Op::Add { .. } | Op::AveragePool { .. } => (None, None),
+        Op::Classifier(weights) => (None, Some(weights)),
     };
     let mut inputs = vec![layer.source];
     if let Op::Add { b, .. } = layer.op {
         inputs.push(b);
     }
     LayerReport {
-        kind,
+        name,
+        kind: kind(layer),
+        bytes,
         inputs,
         output: sizes(layer.output.shape),
         kernel: window.map(|window| [window.kernel_height, window.kernel_width]),
@@ -135,6 +169,14 @@ impl Report {
         )?;
         writeln!(out, "logits {} int32, step {:e}", self.classes, self.logit_step)?;
         writeln!(out, "RAM arena: {}", bytes(self.arena_bytes))?;
+        writeln!(out, "MACs for one image: {}", grouped(self.macs))?;
+        match &self.sidecar {
+            Some(sidecar) => print_sidecar(sidecar, out)?,
+            None => {
+                let path = Sidecar::path(&self.model);
+                writeln!(out, "no {} beside it, so names and provenance are unknown", path.display())?;
+            }
+        }
         writeln!(out)?;
         let mut table = Table::new([
             "layer",
@@ -145,6 +187,7 @@ impl Report {
             "pad",
             "bits",
             "weights",
+            "bytes",
             "zero",
             "range",
             "arena",
@@ -154,7 +197,7 @@ impl Report {
             let none = || "-".to_owned();
             let pair = |pair: Option<[usize; 2]>| pair.map_or_else(none, |[a, b]| format!("{a}x{b}"));
             table.row([
-                format!("{index} {}", layer.kind),
+                format!("{index} {}", layer.name.as_deref().unwrap_or(layer.kind)),
                 layer.inputs.iter().map(|&tensor| tensor_name(tensor)).collect::<Vec<_>>().join("+"),
                 format!("{height}x{width}x{channels}"),
                 pair(layer.kernel),
@@ -162,6 +205,7 @@ impl Report {
                 layer.padding.map_or_else(none, |[top, left]| format!("{top},{left}")),
                 layer.bits.map_or_else(none, |bits| bits.to_string()),
                 grouped(layer.weights as u64),
+                grouped(layer.bytes as u64),
                 layer.zero_point.to_string(),
                 format!("{}..{}", layer.range[0], layer.range[1]),
                 layer.arena_offset.map_or_else(none, |offset| offset.to_string()),
@@ -169,6 +213,36 @@ impl Report {
         }
         table.print(out)
     }
+}
+
+/// Where a network comes from.
+fn print_sidecar(sidecar: &Sidecar, out: &mut impl Write) -> std::io::Result<()> {
+    let Sidecar { packed_by, git_commit, provenance, validated, .. } = sidecar;
+    let or_unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+    writeln!(
+        out,
+        "packed by bomp-export {packed_by}, git commit {}",
+        or_unknown(git_commit.as_deref().unwrap_or_default())
+    )?;
+    let Provenance { study, trial, seed, quantisation, tool_version, dataset, .. } = provenance;
+    writeln!(
+        out,
+        "study {}, trial {trial}, seed {seed}, {}, finished by version {}",
+        or_unknown(study),
+        or_unknown(quantisation),
+        or_unknown(tool_version)
+    )?;
+    writeln!(out, "configuration sha256 {}", or_unknown(&provenance.config_sha256))?;
+    writeln!(out, "data {}, sha256 {}", or_unknown(dataset), or_unknown(&provenance.data_sha256))?;
+    if provenance.test_images > 0 {
+        let [integer, float] = [provenance.integer_correct, provenance.float_correct]
+            .map(|correct| Accuracy::new(correct, provenance.test_images));
+        writeln!(out, "when finished: {integer}; unquantised {:.2} %", 100.0 * float.fraction)?;
+    }
+    if let Some(Validated { dataset, images, correct, .. }) = validated {
+        writeln!(out, "validated on {dataset}: {}", Accuracy::new(*correct, *images))?;
+    }
+    Ok(())
 }
 
 /// `in` or the number of the layer that makes the tensor.

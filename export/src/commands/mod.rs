@@ -1,5 +1,6 @@
 //! The command line: one file for each command. Nothing outside this folder and `main.rs` prints.
 
+mod diff;
 mod inspect;
 mod onnx;
 mod pack;
@@ -34,6 +35,7 @@ enum Command {
     Size(size::Size),
     Pack(pack::Pack),
     Inspect(inspect::Inspect),
+    Diff(diff::Diff),
     Onnx(onnx::Onnx),
     Validate(validate::Validate),
 }
@@ -69,6 +71,7 @@ impl Cli {
             Command::Size(command) => command.run(out),
             Command::Pack(command) => command.run(out),
             Command::Inspect(command) => command.run(out),
+            Command::Diff(command) => command.run(out),
             Command::Onnx(command) => command.run(out),
             Command::Validate(command) => command.run(out),
         }
@@ -89,6 +92,9 @@ fn packed(folder: &Path) -> anyhow::Result<Packed> {
     let blob = write::blob(&lowered).map_err(|error| anyhow!("{}: {error}", folder.display()))?;
     Ok(Packed { candidate, lowered, blob })
 }
+
+/// Git commit that this program was built from, where the build says so: `cargo xtask` does.
+const GIT_COMMIT: Option<&str> = option_env!("BOMP_GIT_COMMIT");
 
 /// Where a command writes: what the user says, or else `name` in the candidate's folder.
 fn output_path(given: Option<&PathBuf>, candidate: &Path, name: &str) -> PathBuf {

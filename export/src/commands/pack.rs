@@ -9,10 +9,14 @@ use serde::Serialize;
 use bomp_export::arena::ArenaPlan;
 use bomp_export::files;
 use bomp_export::layout;
+use bomp_export::sidecar::Sidecar;
 
-use super::{Outcome, bytes, output_path, packed, print_json};
+use super::{GIT_COMMIT, Outcome, bytes, output_path, packed, print_json};
 
 /// Pack a candidate into the blob that firmware embeds.
+///
+/// Beside it comes FILE.json with names of layers and classes, where the network comes from and its accuracy; `inspect` and
+/// `diff` read it, the device never does.
 #[derive(clap::Args)]
 pub(super) struct Pack {
     /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them
@@ -42,6 +46,9 @@ impl Pack {
         let network = &packed.candidate.network;
         let file = output_path(self.output.as_ref(), &self.candidate, "model.bomp");
         files::write(&file, &packed.blob)?;
+        let names = network.layers.iter().map(|layer| layer.name.clone()).collect();
+        let provenance = packed.candidate.provenance.clone();
+        Sidecar::new(&packed.blob, names, provenance, GIT_COMMIT).save(&file)?;
         let written = std::fs::metadata(&file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
         let report = Report {
             predicted_bytes: layout::blob_bytes(network),

@@ -10,10 +10,12 @@ use anyhow::{anyhow, ensure};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use bomp_export::candidate::{Candidate, Provenance};
 use bomp_export::data::{self, Format, Images};
 use bomp_export::engines::{self, Engine, OnnxRuntime, Tract};
-use bomp_export::onnx::Document;
+use bomp_export::onnx::{self, Document};
 use bomp_export::report::{Accuracy, Confusion};
+use bomp_export::sidecar::{Sidecar, Validated};
 use bomp_export::validate::{self, LogitComparison};
 use bomp_export::{evaluate, files};
 use bomp_runtime::Model;
@@ -32,21 +34,31 @@ pub(super) struct Validate {
     /// Layout of the data: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC
     #[arg(long, default_value_t = Format::Auto)]
     format: Format,
-    /// Engine that runs the ONNX file of the same network; may be given more than once
+    /// Engine that runs the ONNX file of the same network, or `float` for the network before it was quantised; may be given
+    /// more than once
     #[arg(long, value_name = "ENGINE", value_enum)]
     against: Vec<EngineName>,
     /// ONNX file that `bomp-export onnx` wrote [default: beside the model, with extension .onnx]
     #[arg(long, value_name = "FILE", requires = "against")]
     onnx: Option<PathBuf>,
+    /// Folder of the candidate, whose unquantised network `--against float` runs [default: the model's folder]
+    #[arg(long, value_name = "FOLDER", requires = "against")]
+    candidate: Option<PathBuf>,
+    /// Show every layer on equal inputs, and the worst elements of the first layer in which two engines part
+    #[arg(long, requires = "against")]
+    layers: bool,
     /// Use only the first so many test images [default: all]
     #[arg(long, value_name = "COUNT")]
     images: Option<NonZeroUsize>,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
-    /// Part of the images, 0 to 1, to which both engines must give the same class
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.999, value_parser = fraction)]
-    min_agreement: f64,
+    /// Part of the images, 0 to 1, to which both engines must give the same class [default: 0.999; of float: 0]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    min_agreement: Option<f64>,
+    /// Write the accuracy into the file beside the model, MODEL.json, where `inspect` and `diff` find it
+    #[arg(long)]
+    record: bool,
     /// Print JSON: fractions 0 to 1, logit differences in steps of the integer logits and in real units
     #[arg(long)]
     json: bool,
@@ -56,13 +68,18 @@ pub(super) struct Validate {
 enum EngineName {
     Onnxruntime,
     Tract,
+    Float,
 }
+
+/// What `--min-agreement` is for engines that run the blob's integers.
+const MIN_AGREEMENT: f64 = 0.999;
 
 impl EngineName {
     fn load(self) -> anyhow::Result<Box<dyn Engine>> {
         Ok(match self {
             Self::Onnxruntime => Box::new(OnnxRuntime::find()?),
-            Self::Tract => Box::new(Tract),
+            // The float network is no engine of its own: tract runs it.
+            Self::Tract | Self::Float => Box::new(Tract),
         })
     }
 }
@@ -84,7 +101,8 @@ impl Validate {
         let sha256 = files::sha256(&blob);
         // What can be refused is refused before the images are loaded and evaluated.
         let engines = self.against.iter().map(|name| name.load()).collect::<Result<Vec<_>, _>>()?;
-        let onnx = self.read_onnx(&sha256)?;
+        let onnx = self.read_onnx()?;
+        let float = self.read_float()?;
 
         let folder = self.data.clone().unwrap_or_else(data::default_folder);
         let dataset = data::load(&folder, self.format)?;
@@ -99,7 +117,19 @@ impl Validate {
         let confusion = Confusion::new(&predictions, &images.labels, model.classes());
 
         let mut against = Vec::new();
-        for engine in &engines {
+        for (&name, engine) in self.against.iter().zip(&engines) {
+            if name == EngineName::Float {
+                let (path, network) = float.as_ref().ok_or_else(|| anyhow!("no float network"))?;
+                let progress = bar("float", images.len());
+                let count = |done| progress.inc(done as u64);
+                let float =
+                    engines::logits(engine.as_ref(), network, &images, model.classes(), threads, &count)?;
+                progress.finish_and_clear();
+                let comparison = validate::compare_logits(&model, &images.labels, &logits, &float)?;
+                let min_agreement = self.min_agreement.unwrap_or(0.0);
+                against.push(Against::new("float", path, None, min_agreement, comparison, None));
+                continue;
+            }
             let (path, document, onnx) = onnx.as_ref().ok_or_else(|| anyhow!("no ONNX file"))?;
             let progress = bar(engine.name(), images.len());
             let count = |done| progress.inc(done as u64);
@@ -113,7 +143,16 @@ impl Validate {
                 validate::compare_layers(&model, document, engine.as_ref(), &images, &sample, &count)?;
             progress.finish_and_clear();
             let layers = LayerSummary::new(sample.len(), layers);
-            against.push(Against::new(engine.name(), path, self.min_agreement, comparison, layers));
+            let of_this_blob = document.blob_sha256() == Some(&sha256);
+            let min_agreement = self.min_agreement.unwrap_or(MIN_AGREEMENT);
+            against.push(Against::new(
+                engine.name(),
+                path,
+                Some(of_this_blob),
+                min_agreement,
+                comparison,
+                Some(layers),
+            ));
         }
 
         let report = Report {
@@ -129,7 +168,19 @@ impl Validate {
             confusion,
             passed: against.iter().all(|engine| engine.passed),
             against,
+            show_layers: self.layers,
         };
+        if self.record {
+            let mut sidecar = Sidecar::load(&self.model, &blob)?
+                .unwrap_or_else(|| Sidecar::new(&blob, Vec::new(), Provenance::default(), None));
+            sidecar.validated = Some(Validated {
+                dataset: dataset.name.clone(),
+                data_sha256: dataset.sha256.clone(),
+                images: images.len(),
+                correct: report.integer.correct,
+            });
+            sidecar.save(&self.model)?;
+        }
         if self.json {
             print_json(out, &report)?
         } else {
@@ -139,19 +190,24 @@ impl Validate {
     }
 
     /// The ONNX file, when an engine asks for it: its path, what is in it, its bytes.
-    fn read_onnx(&self, blob_sha256: &str) -> anyhow::Result<Option<(PathBuf, Document, Vec<u8>)>> {
-        if self.against.is_empty() {
+    fn read_onnx(&self) -> anyhow::Result<Option<(PathBuf, Document, Vec<u8>)>> {
+        if self.against.iter().all(|&name| name == EngineName::Float) {
             return Ok(None);
         }
         let path = self.onnx.clone().unwrap_or_else(|| self.model.with_extension("onnx"));
         let (document, bytes) = Document::read(&path)?;
-        ensure!(
-            document.blob_sha256() == Some(blob_sha256),
-            "{}: written for another blob than {}; `bomp-export onnx CANDIDATE` writes the one of a candidate",
-            path.display(),
-            self.model.display()
-        );
         Ok(Some((path, document, bytes)))
+    }
+
+    /// The candidate's unquantised network, when it is asked for: its folder, and an ONNX file of it.
+    fn read_float(&self) -> anyhow::Result<Option<(PathBuf, Vec<u8>)>> {
+        if !self.against.contains(&EngineName::Float) {
+            return Ok(None);
+        }
+        let beside = self.model.parent().map(|folder| folder.to_owned()).unwrap_or_default();
+        let folder = self.candidate.clone().unwrap_or(beside);
+        let onnx = onnx::float_model(&Candidate::load(&folder)?);
+        Ok(Some((folder, onnx)))
     }
 
     fn chosen(&self, test: &Images) -> anyhow::Result<Images> {

@@ -11,6 +11,7 @@
 //! after. All weights are in int8 containers, whatever their width.
 
 mod extract;
+mod float;
 mod graph;
 pub mod proto;
 
@@ -26,6 +27,8 @@ use crate::lower::{Lowered, Parameters, Weighted};
 pub use graph::BATCH;
 use graph::{Graph, int, ints, tensor};
 use proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto};
+
+pub use float::float_model;
 
 pub use extract::{Document, DocumentError, Stage};
 
@@ -66,15 +69,19 @@ pub fn model(lowered: &Lowered, provenance: &Provenance, blob: &[u8]) -> Result<
     } else {
         format!("{}, trial {}", provenance.study, provenance.trial)
     };
+    Ok(file(graph, metadata(lowered, provenance, blob)))
+}
+
+fn file(graph: proto::GraphProto, metadata_props: Vec<StringStringEntryProto>) -> Vec<u8> {
     let file = ModelProto {
         ir_version: IR_VERSION,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
         producer_name: env!("CARGO_PKG_NAME").into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
-        metadata_props: metadata(lowered, provenance, blob),
+        metadata_props,
     };
-    Ok(file.encode_to_vec())
+    file.encode_to_vec()
 }
 
 fn metadata(lowered: &Lowered, provenance: &Provenance, blob: &[u8]) -> Vec<StringStringEntryProto> {

@@ -71,17 +71,10 @@ pub fn with_weights(network: Network, numbers: &mut Numbers) -> Candidate {
     let calibration = images(network.input, 2, network.classes(), numbers);
     let mut ranges = vec![(0.0f64, 0.0f64); network.layers.len()];
     for image in 0..calibration.len() {
-        let pixels = calibration.image(image).iter().map(|&pixel| f64::from(pixel) / 255.0).collect();
-        let mut tensors: Vec<Vec<f64>> = vec![pixels];
-        for (index, layer) in network.layers.iter().enumerate() {
-            let real = weights[index].as_ref().map(Real::of);
-            let inputs: Vec<&[f64]> = layer.inputs.iter().map(|&tensor| &tensors[tensor][..]).collect();
-            let output = layer_output(&network, index, real.as_ref(), &inputs);
-            if let Some(range) = ranges.get_mut(index + 1) {
-                range.0 = output.iter().copied().fold(range.0, f64::min);
-                range.1 = output.iter().copied().fold(range.1, f64::max);
-            }
-            tensors.push(output);
+        let tensors = float_tensors(&network, &weights, calibration.image(image));
+        for (range, tensor) in ranges.iter_mut().zip(&tensors).skip(1) {
+            range.0 = tensor.iter().copied().fold(range.0, f64::min);
+            range.1 = tensor.iter().copied().fold(range.1, f64::max);
         }
     }
     let mut tensors = Vec::with_capacity(network.layers.len());
@@ -95,6 +88,23 @@ pub fn with_weights(network: Network, numbers: &mut Numbers) -> Candidate {
     }
     let provenance = Provenance { tool_version: env!("CARGO_PKG_VERSION").into(), ..Provenance::default() };
     Candidate { network, tensors, weights, provenance }
+}
+
+/// Every tensor of the unquantised network for an image of 8-bit pixels, the input first and the logits last.
+fn float_tensors(network: &Network, weights: &[Option<LayerWeights>], image: &[u8]) -> Vec<Vec<f64>> {
+    let mut tensors: Vec<Vec<f64>> = vec![image.iter().map(|&pixel| f64::from(pixel) / 255.0).collect()];
+    for (index, layer) in network.layers.iter().enumerate() {
+        let real = weights[index].as_ref().map(Real::of);
+        let inputs: Vec<&[f64]> = layer.inputs.iter().map(|&tensor| &tensors[tensor][..]).collect();
+        tensors.push(layer_output(network, index, real.as_ref(), &inputs));
+    }
+    tensors
+}
+
+/// Logits of a candidate's unquantised network for an image of 8-bit pixels [H, W, C].
+#[must_use]
+pub fn float_logits(candidate: &Candidate, image: &[u8]) -> Vec<f64> {
+    float_tensors(&candidate.network, &candidate.weights, image).pop().unwrap_or_default()
 }
 
 /// Random images with random labels below `classes`.

@@ -30,6 +30,44 @@ pub struct LayerDifference {
     /// Every difference is one step where the real value lies on the edge between two, as far as float32 can tell: no
     /// more than [`TIE_MARGIN`] from it.
     pub rounding_only: bool,
+    /// The elements that are farthest apart, at most five, the worst first.
+    pub worst: Vec<WorstElement>,
+}
+
+/// An element of a layer's output that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorstElement {
+    /// Index of the image.
+    pub image: usize,
+    /// Row of the output.
+    pub row: usize,
+    /// Column of the output.
+    pub column: usize,
+    /// Channel, or class of the classifier.
+    pub channel: usize,
+    /// The integer runtime's element, or logit.
+    pub integer: i32,
+    /// The engine's, in the same steps.
+    pub engine: f64,
+    /// Their distance in steps.
+    pub steps: f64,
+}
+
+/// Elements that are listed for each layer.
+const WORST: usize = 5;
+
+impl LayerDifference {
+    fn list(&mut self, element: WorstElement) {
+        // Not a number is as far apart as can be.
+        let steps = |element: &WorstElement| {
+            if element.steps.is_nan() { f64::INFINITY } else { element.steps }
+        };
+        let at = self.worst.partition_point(|other| steps(other) >= steps(&element));
+        if at < WORST {
+            self.worst.insert(at, element);
+            self.worst.truncate(WORST);
+        }
+    }
 }
 
 /// Distance from the edge between two steps, in steps, within which float32 may round to either side. A sum
@@ -72,7 +110,7 @@ pub fn compare_layers(
     for indices in indices.chunks(BATCH) {
         let traces = Traces::of(model, &table, images, indices)?;
         for probe in &mut probes {
-            probe.compare(model, document, engine, &traces)?;
+            probe.compare(model, document, engine, &traces, indices)?;
         }
         progress(indices.len());
     }
@@ -104,6 +142,7 @@ impl Probe {
             max_steps: 0.0,
             farthest_from_tie: 0.0,
             rounding_only: true,
+            worst: Vec::new(),
         };
         Ok(Self { layer, inputs, quantised: engine.load(&onnx, BATCH)?, real: None, difference })
     }
@@ -114,11 +153,12 @@ impl Probe {
         document: &Document,
         engine: &dyn Engine,
         traces: &Traces,
+        indices: &[usize],
     ) -> Result<(), ValidateError> {
         let inputs: Vec<Tensor> = self.inputs.iter().map(|&tensor| traces.tensor(tensor)).collect();
         let found = self.quantised.run(&inputs)?;
         let Some(expected) = traces.tensors.get(self.layer + 1) else {
-            return self.compare_classifier(model, &found, traces);
+            return self.compare_classifier(model, &found, traces, indices);
         };
         let compared = traces.images * traces.shapes[self.layer + 1].elements();
         let Elements::Int8(found) = found.elements else {
@@ -154,6 +194,17 @@ impl Probe {
             self.difference.farthest_from_tie = self.difference.farthest_from_tie.max(from_tie);
             // Written so that a value that is not a number fails.
             self.difference.rounding_only &= steps == 1 && from_tie <= TIE_MARGIN;
+            let shape = traces.shapes[self.layer + 1];
+            let (position, area) = (at % (shape.height * shape.width), shape.height * shape.width);
+            self.difference.list(WorstElement {
+                image: indices[at / shape.elements()],
+                row: position / shape.width,
+                column: position % shape.width,
+                channel: at / area % shape.channels,
+                integer: expected[at].into(),
+                engine: found[at].into(),
+                steps: steps.into(),
+            });
         }
         Ok(())
     }
@@ -163,19 +214,32 @@ impl Probe {
         model: &Model<'_>,
         found: &Tensor,
         traces: &Traces,
+        indices: &[usize],
     ) -> Result<(), ValidateError> {
         let step = f64::from(evaluate::logit_scale(model)?);
         let Elements::Float(found) = &found.elements else {
             return Err(self.wrong_output("float32"));
         };
         self.difference.elements += traces.logits.len();
-        for ((&found, &expected), magnitude) in found.iter().zip(&traces.logits).zip(&traces.magnitudes) {
+        let logits = found.iter().zip(&traces.logits).zip(&traces.magnitudes).enumerate();
+        for (at, ((&found, &expected), magnitude)) in logits {
             let exact = f64::from(found) / step;
             let difference = (exact - f64::from(expected)).abs();
             self.difference.max_steps = self.difference.max_steps.max(difference);
             let rounding = difference <= 0.5 + magnitude * SUM_RESOLUTION;
             self.difference.rounding_only &= rounding;
             self.difference.differing += usize::from(!rounding);
+            if !rounding {
+                self.difference.list(WorstElement {
+                    image: indices[at / model.classes()],
+                    row: 0,
+                    column: 0,
+                    channel: at % model.classes(),
+                    integer: expected,
+                    engine: exact,
+                    steps: difference,
+                });
+            }
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::engines::EngineError;
 use crate::evaluate::{self, EvaluateError};
 use crate::report::Accuracy;
 
-pub use layers::{LayerDifference, TIE_MARGIN, compare_layers};
+pub use layers::{LayerDifference, TIE_MARGIN, WorstElement, compare_layers};
 
 /// Why the comparison was not made.
 #[derive(Debug, Error)]
@@ -57,6 +57,14 @@ pub struct LogitDifference {
     pub max: f64,
     /// Mean, in real units.
     pub mean: f64,
+    /// Root of the mean square, in steps of the integer logits.
+    pub rmse_steps: f64,
+    /// Root of the mean square, in real units.
+    pub rmse: f64,
+    /// Cosine of the angle between both engines' logits of an image, mean over the images.
+    pub mean_cosine: f64,
+    /// The smallest of these cosines.
+    pub min_cosine: f64,
 }
 
 /// Whole networks compared.
@@ -87,6 +95,7 @@ pub fn compare_logits(
     let classes = model.classes();
     let step = f64::from(evaluate::logit_scale(model)?);
     let (mut disagreements, mut correct, mut max, mut sum) = (Vec::new(), 0, 0.0f64, 0.0);
+    let (mut squares, mut cosines, mut min_cosine) = (0.0, 0.0, f64::INFINITY);
     let rows = integer.chunks_exact(classes).zip(float.chunks_exact(classes));
     for (image, ((integer, float), &label)) in rows.zip(labels).enumerate() {
         let label = usize::from(label);
@@ -100,17 +109,44 @@ pub fn compare_logits(
             let difference = (f64::from(float) / step - f64::from(integer)).abs();
             max = if difference.is_nan() { f64::INFINITY } else { max.max(difference) };
             sum += difference;
+            squares += difference * difference;
         }
+        let cosine = cosine(integer, float);
+        cosines += cosine;
+        min_cosine = min_cosine.min(cosine);
     }
     let agreeing = labels.len() - disagreements.len();
-    let mean = sum / integer.len() as f64;
+    let count = integer.len() as f64;
+    let (mean, rmse) = (sum / count, (squares / count).sqrt());
     Ok(LogitComparison {
         accuracy: Accuracy::new(correct, labels.len()),
         agreeing,
         agreement: agreeing as f64 / labels.len() as f64,
         disagreements,
-        logits: LogitDifference { max_steps: max, mean_steps: mean, max: max * step, mean: mean * step },
+        logits: LogitDifference {
+            max_steps: max,
+            mean_steps: mean,
+            max: max * step,
+            mean: mean * step,
+            rmse_steps: rmse,
+            rmse: rmse * step,
+            mean_cosine: cosines / labels.len() as f64,
+            min_cosine,
+        },
     })
+}
+
+/// Cosine of the angle between two vectors: 1 of two zero vectors, 0 where only one is zero or a value is not a number.
+fn cosine(integer: &[i32], float: &[f32]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let a = norm(&mut integer.iter().map(|&value| f64::from(value)));
+    let b = norm(&mut float.iter().map(|&value| f64::from(value)));
+    if a == 0.0 && b == 0.0 {
+        return 1.0;
+    }
+    let product: f64 = integer.iter().zip(float).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+    let cosine = product / (a * b);
+    if cosine.is_finite() { cosine.clamp(-1.0, 1.0) } else { 0.0 }
 }
 
 /// Index of the largest logit, the first of equals.

@@ -40,13 +40,18 @@ fn wrong_usage() {
     ] {
         contains(&refused(&["validate", "model.bomp", option, value]), &[value.trim_start_matches('-')]);
     }
-    contains(&refused(&["validate", "model.bomp", "--onnx", "x.onnx"]), &["--against"]);
+    for option in [&["--onnx", "x.onnx"][..], &["--candidate", "x"], &["--layers"]] {
+        contains(&refused(&[&["validate", "model.bomp"], option].concat()), &["--against"]);
+    }
+    contains(&refused(&["diff", "model.bomp"]), &["AFTER"]);
 }
 
 #[test]
 fn files_that_are_missing_or_foreign() {
     let case = Case::new(1);
     let absent = case.path("absent");
+    contains(&refused(&["diff", text(&absent), text(&case.model)]), &["absent"]);
+    contains(&refused(&["diff", text(&case.model), text(&absent)]), &["absent"]);
     for command in ["size", "pack", "inspect", "onnx", "validate"] {
         contains(&refused(&[command, text(&absent)]), &["absent"]);
     }
@@ -143,6 +148,23 @@ fn damaged_blobs() {
     contains(&refused(&["validate", text(&damaged), "--data", text(&case.data)]), &["damaged.bomp"]);
 }
 
+/// What lies beside a blob describes that blob, or it is an error.
+#[test]
+fn descriptions_of_other_blobs() {
+    let (case, other) = (Case::new(1), Case::new(2));
+    let sidecar = case.candidate.join("model.bomp.json");
+    for (content, parts) in [
+        (fs::read(other.candidate.join("model.bomp.json")).unwrap(), ["another blob", "bomp-export pack"]),
+        (b"{".to_vec(), ["not the description", "bomp-export pack"]),
+    ] {
+        fs::write(&sidecar, content).unwrap();
+        let line = refused(&["inspect", text(&case.model)]);
+        contains(&line, &["model.bomp.json"]);
+        contains(&line, &parts);
+        contains(&refused(&["diff", text(&other.model), text(&case.model)]), &parts);
+    }
+}
+
 #[test]
 fn images_that_do_not_fit() {
     let (case, other) = (Case::new(4), Case::new(5));
@@ -174,10 +196,11 @@ fn output_that_cannot_be_written() {
     for command in ["pack", "onnx"] {
         for target in [&under_a_file, &a_folder] {
             contains(&refused(&[command, text(&case.candidate), "-o", text(target)]), &[text(target)]);
+            contains(&refused(&["size", text(&case.candidate), "--svg", text(target)]), &[text(target)]);
         }
     }
     assert_eq!(fs::read_dir(case.folder.path()).unwrap().count(), before, "a file was left behind");
-    assert_eq!(fs::read_dir(&case.candidate).unwrap().count(), 4, "a file was left behind");
+    assert_eq!(fs::read_dir(&case.candidate).unwrap().count(), 5, "a file was left behind");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use bomp_export::report::{Accuracy, Confusion};
-use bomp_export::validate::{LayerDifference, LogitComparison};
+use bomp_export::validate::{LayerDifference, LogitComparison, WorstElement};
 
 use super::super::table::Table;
 use super::super::{Outcome, bytes, grouped};
@@ -32,30 +32,39 @@ pub(super) struct Report<'a> {
     pub(super) confusion: Confusion,
     pub(super) against: Vec<Against>,
     pub(super) passed: bool,
+    /// Print every layer.
+    #[serde(skip)]
+    pub(super) show_layers: bool,
 }
 
 /// One engine's verdict.
 #[derive(Serialize)]
 pub(super) struct Against {
     pub(super) engine: &'static str,
-    onnx: PathBuf,
+    /// The ONNX file, or the folder of the float network.
+    network: PathBuf,
+    /// It says that it was written for this very blob; `null` of the float network.
+    of_this_blob: Option<bool>,
     min_agreement: f64,
     #[serde(flatten)]
     comparison: LogitComparison,
-    layers: LayerSummary,
+    /// `null` of the float network.
+    layers: Option<LayerSummary>,
     pub(super) passed: bool,
 }
 
 impl Against {
     pub(super) fn new(
         engine: &'static str,
-        onnx: &Path,
+        network: &Path,
+        of_this_blob: Option<bool>,
         min_agreement: f64,
         comparison: LogitComparison,
-        layers: LayerSummary,
+        layers: Option<LayerSummary>,
     ) -> Self {
-        let passed = comparison.agreement >= min_agreement && layers.rounding_only;
-        Self { engine, onnx: onnx.to_owned(), min_agreement, comparison, layers, passed }
+        let explained = layers.as_ref().is_none_or(|layers| layers.rounding_only);
+        let passed = comparison.agreement >= min_agreement && explained && of_this_blob != Some(false);
+        Self { engine, network: network.to_owned(), of_this_blob, min_agreement, comparison, layers, passed }
     }
 }
 
@@ -74,6 +83,8 @@ pub(super) struct LayerSummary {
     farthest_from_tie: f64,
     /// Every difference is explained by rounding.
     rounding_only: bool,
+    /// The first layer in which the engines part by more than rounding.
+    first_parting: Option<String>,
     by_layer: Vec<LayerDifference>,
 }
 
@@ -90,8 +101,47 @@ impl LayerSummary {
             max_steps: largest(|layer| layer.max_steps, int8),
             farthest_from_tie: largest(|layer| layer.farthest_from_tie, int8),
             rounding_only: by_layer.iter().all(|layer| layer.rounding_only),
+            first_parting: by_layer
+                .iter()
+                .find(|layer| !layer.rounding_only)
+                .map(|layer| layer.layer.clone()),
             by_layer,
         }
+    }
+}
+
+impl LayerSummary {
+    /// Every layer, and the worst elements of the first one that parts.
+    fn print(&self, out: &mut impl Write, engine: &str) -> std::io::Result<()> {
+        writeln!(out)?;
+        let mut table = Table::new(["layer", "elements", "differing", "max steps", "from a tie", "verdict"]);
+        for layer in &self.by_layer {
+            let verdict = match (layer.rounding_only, layer.differing) {
+                (true, 0) => "equal",
+                (true, _) => "rounding",
+                (false, _) => "parts",
+            };
+            table.row([
+                layer.layer.clone(),
+                grouped(layer.elements as u64),
+                grouped(layer.differing as u64),
+                format!("{:.3}", layer.max_steps),
+                format!("{:.1e}", layer.farthest_from_tie),
+                verdict.into(),
+            ]);
+        }
+        table.print(out)?;
+        let Some(layer) = self.by_layer.iter().find(|layer| !layer.rounding_only) else { return Ok(()) };
+        writeln!(out)?;
+        writeln!(out, "  they part first in layer `{}`; its worst elements:", layer.layer)?;
+        for WorstElement { image, row, column, channel, integer, engine: found, steps } in &layer.worst {
+            writeln!(
+                out,
+                "    image {image}, row {row}, column {column}, channel {channel}: integer runtime {integer}, \
+                 {engine} {found:.3}, {steps:.3} steps apart"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -110,7 +160,7 @@ impl Report<'_> {
         self.print_classes(out)?;
         for engine in &self.against {
             writeln!(out)?;
-            engine.print(out)?;
+            engine.print(out, self.show_layers)?;
         }
         Ok(())
     }
@@ -137,23 +187,33 @@ impl Report<'_> {
         let failed = self.against.iter().find_map(|engine| {
             let name = engine.engine;
             let LogitComparison { agreement, .. } = engine.comparison;
+            let mut problems = Vec::new();
+            let layers = engine.layers.iter().flat_map(|layers| &layers.by_layer);
+            if let Some(layer) = layers.into_iter().find(|layer| !layer.rounding_only) {
+                problems.push(format!(
+                    "layer `{}`: up to {:.3} steps apart on equal inputs, {:.3} steps from a tie: not a matter of rounding",
+                    layer.layer, layer.max_steps, layer.farthest_from_tie
+                ));
+            }
             if agreement < engine.min_agreement {
                 let required = 100.0 * engine.min_agreement;
                 let found = 100.0 * agreement;
-                return Some(format!("{name} agrees on {found:.2} % of the images, {required:.2} % are required"));
+                problems.push(format!("agrees on {found:.2} % of the images, {required:.2} % are required"));
             }
-            let layer = engine.layers.by_layer.iter().find(|layer| !layer.rounding_only)?;
-            Some(format!(
-                "{name}, layer `{}`: up to {:.3} steps apart on equal inputs, {:.3} steps from a tie: not a matter of rounding",
-                layer.layer, layer.max_steps, layer.farthest_from_tie
-            ))
+            if engine.of_this_blob == Some(false) {
+                let path = engine.network.display();
+                problems.push(format!(
+                    "{path} was written for another blob; `bomp-export onnx CANDIDATE` writes that of a candidate"
+                ));
+            }
+            (!problems.is_empty()).then(|| format!("{name}, {}", problems.join("; ")))
         });
         failed.map_or(Outcome::Done, Outcome::Failed)
     }
 }
 
 impl Against {
-    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+    fn print(&self, out: &mut impl Write, show_layers: bool) -> std::io::Result<()> {
         let LogitComparison { accuracy, agreeing, agreement, disagreements, logits } = &self.comparison;
         writeln!(out, "{}: {accuracy}", self.engine)?;
         writeln!(
@@ -179,7 +239,12 @@ impl Against {
             "  logits apart by at most {:.3e} ({:.0} logit steps), on average {:.3e} ({:.1} steps)",
             logits.max, logits.max_steps, logits.mean, logits.mean_steps
         )?;
-        let layers = &self.layers;
+        writeln!(
+            out,
+            "  root mean square {:.3e} ({:.1} steps), cosine {:.6} on average, {:.6} at least",
+            logits.rmse, logits.rmse_steps, logits.mean_cosine, logits.min_cosine
+        )?;
+        let Some(layers) = &self.layers else { return Ok(()) };
         writeln!(
             out,
             "  layers on equal inputs, {} images: {} of {} elements differ, by at most {} step",
@@ -201,6 +266,9 @@ impl Against {
                 "    layer `{}`: {} of {} elements differ, by up to {:.3} steps, not a matter of rounding",
                 layer.layer, layer.differing, layer.elements, layer.max_steps
             )?;
+        }
+        if show_layers {
+            layers.print(out, self.engine)?;
         }
         Ok(())
     }
