@@ -5,6 +5,7 @@
 //! [`mod@write`] -> blob.
 
 pub mod arena;
+pub mod board;
 pub mod candidate;
 pub mod cost;
 pub mod data;

@@ -9,12 +9,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let bytes = fs::read(input("BOMP_MODEL")?)?;
     let memory = fs::read(input("BOMP_MEMORY_X")?)?;
+    let (name, ticks) = (variable("BOMP_MODEL_NAME")?, variable("BOMP_TICKS_PER_SECOND")?);
+    let ticks: u32 = ticks.parse()?;
     let model = Model::new(&bytes)?;
     let sizes = format!(
         "/// Bytes of the packed model.\npub const MODEL_BYTES: usize = {};\n\
          /// Bytes that the model's activations need.\npub const ARENA_BYTES: usize = {};\n\
          /// Elements of one image.\npub const INPUT_ELEMENTS: usize = {};\n\
-         /// Logits of one image.\npub const CLASSES: usize = {};\n",
+         /// Logits of one image.\npub const CLASSES: usize = {};\n\
+         /// Name of the model.\npub const MODEL_NAME: &str = {name:?};\n\
+         /// Ticks of the timer in a second.\npub const TICKS_PER_SECOND: u32 = {ticks};\n",
         bytes.len(),
         model.arena_size(),
         model.input_len(),
@@ -31,11 +35,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The file that the environment variable `name` names.
 fn input(name: &str) -> Result<String, String> {
-    println!("cargo::rerun-if-env-changed={name}");
-    let path =
-        env::var(name).map_err(|_| format!("{name} is not set: `bomp-sim run` builds this firmware"))?;
+    let path = variable(name)?;
     println!("cargo::rerun-if-changed={path}");
     Ok(path)
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    println!("cargo::rerun-if-env-changed={name}");
+    env::var(name).map_err(|_| format!("{name} is not set: `bomp-sim run` builds this firmware"))
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), String> {

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bomp_export::board::BOARDS;
 use bomp_export::data::Format;
-use bomp_sim::board::BOARDS;
-use bomp_sim::{Config, SimError, Stage};
+use bomp_sim::{Config, Progress, SimError, Stage, monitor};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -38,6 +38,19 @@ enum Command {
     /// Exit code 0: logits, section and arena are exactly as promised; 1: they are not; 2: bad input; 3: no toolchain or a
     /// failed device; 130: interrupted.
     Run(RunArguments),
+    /// Drive a model on the device with the commands of the MLPerf Tiny runner, and compare with the host.
+    ///
+    /// Exit code 0: all logits are the host's; 1: they are not; the others are those of `run`.
+    Monitor(MonitorArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct MonitorArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Connect the device to this program's standard input and output instead of driving it, for another runner.
+    #[arg(long, conflicts_with = "json")]
+    stdio: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,18 +89,63 @@ impl Arguments {
             Command::Boards { json: true } => println!("{}", serde_json::to_string_pretty(&BOARDS)?),
             Command::Boards { json: false } => print!("{}", table::boards()),
             Command::Run(arguments) => return arguments.run(),
+            Command::Monitor(arguments) => return arguments.run(),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Calls `task` with a progress that is shown on standard error and that Ctrl-C stops.
+fn watched<T>(task: impl FnOnce(&mut Progress<'_>) -> Result<T, SimError>) -> Result<T> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C cannot be caught")?;
+    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
+    let counting = ProgressStyle::with_template("{bar:40} {pos}/{len} images, {eta} left")?;
+    let outcome = task(&mut |stage| {
+        match stage {
+            Stage::Building => bar.set_message("building the firmware"),
+            Stage::Images { done, total } => {
+                if bar.length().is_none() {
+                    bar.set_style(counting.clone());
+                    bar.set_length(total as u64);
+                    bar.reset_eta();
+                }
+                bar.set_position(done as u64);
+            }
+        }
+        bar.tick();
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+    Ok(outcome?)
+}
+
+impl MonitorArguments {
+    fn run(self) -> Result<ExitCode> {
+        let (json, config) = (self.run.json, self.run.config());
+        if self.stdio {
+            return watched(|progress| monitor::connect(&config, progress));
+        }
+        let session = watched(|progress| monitor::drive(&config, progress))?;
+        if json {
+            println!("{}", serde_json::to_string_pretty(&session)?);
+        } else {
+            print!("{}", table::session(&session));
+        }
+        if session.different_images > 0 {
+            let (different, images) = (session.different_images, session.images);
+            eprintln!("error: logits of {different} of {images} images differ from the host's");
+            return Ok(ExitCode::from(1));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl RunArguments {
-    fn run(self) -> Result<ExitCode> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C cannot be caught")?;
+    fn config(self) -> Config {
         let defaults = Config::new(self.model);
-        let config = Config {
+        Config {
             board: self.board,
             images: self.images.get(),
             data: self.data.unwrap_or(defaults.data),
@@ -96,27 +154,14 @@ impl RunArguments {
             timeout: Duration::from_secs(self.timeout),
             keep: self.keep,
             ..defaults
-        };
-        let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
-        let counting = ProgressStyle::with_template("{bar:40} {pos}/{len} images, {eta} left")?;
-        let verdict = bomp_sim::run(&config, &mut |stage| {
-            match stage {
-                Stage::Building => bar.set_message("building the firmware"),
-                Stage::Images { done, total } => {
-                    if bar.length().is_none() {
-                        bar.set_style(counting.clone());
-                        bar.set_length(total as u64);
-                        bar.reset_eta();
-                    }
-                    bar.set_position(done as u64);
-                }
-            }
-            bar.tick();
-            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        bar.finish_and_clear();
-        let verdict = verdict?;
-        if self.json {
+        }
+    }
+
+    fn run(self) -> Result<ExitCode> {
+        let json = self.json;
+        let config = self.config();
+        let verdict = watched(|progress| bomp_sim::run(&config, progress))?;
+        if json {
             println!("{}", serde_json::to_string_pretty(&verdict)?);
         } else {
             print!("{}", table::verdict(&verdict));

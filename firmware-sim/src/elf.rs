@@ -1,11 +1,13 @@
-//! What the linked image holds: the model's section byte for byte, what each memory costs, no forbidden symbol.
+//! What the linked image holds: the model's section byte for byte, what each memory costs, and its certificate.
 
 use std::path::Path;
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
+use object::{Object, ObjectSection, SectionFlags, elf};
 use serde::{Deserialize, Serialize};
 
-use crate::board::Board;
+use bomp_export::board::Board;
+
+use crate::certificate::Certificate;
 use crate::error::SimError;
 
 /// Section of the packed model.
@@ -36,8 +38,8 @@ pub(crate) struct Image {
     pub(crate) static_ram: u64,
     /// Whether the model's section is the file, byte for byte.
     pub(crate) section_equals_file: bool,
-    /// Symbols of floating-point emulation or allocation.
-    pub(crate) forbidden_symbols: Vec<String>,
+    /// What it proves about itself.
+    pub(crate) certificate: Certificate,
 }
 
 /// Inspects the image at `path`, which was built around `model`.
@@ -82,75 +84,6 @@ pub(crate) fn inspect(path: &Path, model: &[u8], board: &Board) -> Result<Image,
         return Err(damaged(format!("there is no section `{MODEL_SECTION}`")));
     }
     flash.used = flash_end - flash_start + flash.data;
-    let symbols = file.symbols().filter_map(|symbol| symbol.name().ok());
-    let mut count = 0usize;
-    let mut forbidden_symbols: Vec<String> =
-        symbols.inspect(|_| count += 1).filter(|name| is_forbidden(name)).map(str::to_owned).collect();
-    if count == 0 {
-        return Err(damaged("it has no symbols, so nothing can be said about floating point".into()));
-    }
-    forbidden_symbols.sort_unstable();
-    forbidden_symbols.dedup();
-    Ok(Image { flash, static_ram, section_equals_file, forbidden_symbols })
-}
-
-/// Whether a symbol belongs to floating-point emulation (names of the Arm run-time ABI, of libgcc and of Rust's own) or to
-/// an allocator.
-fn is_forbidden(name: &str) -> bool {
-    if let Some(rest) = name.strip_prefix("__aeabi_") {
-        let from_integer = ["i2f", "i2d", "ui2f", "ui2d", "l2f", "l2d", "ul2f", "ul2d", "h2f", "cf", "cd"];
-        return rest.starts_with(['f', 'd']) || from_integer.iter().any(|prefix| rest.starts_with(prefix));
-    }
-    if let Some(rest) = name.strip_prefix("__") {
-        const FLOATING: [&str; 10] =
-            ["sf2", "sf3", "df2", "df3", "sfsi", "dfsi", "sfdi", "dfdi", "sisf", "sidf"];
-        const WIDE: [&str; 4] = ["disf", "didf", "truncdf", "extendsf"];
-        if FLOATING.iter().any(|suffix| rest.ends_with(suffix)) || WIDE.iter().any(|part| rest.contains(part))
-        {
-            return true;
-        }
-    }
-    (name.contains("compiler_builtins") && name.contains("5float"))
-        || ["__rust_alloc", "__rdl_alloc", "__rg_alloc"].iter().any(|part| name.contains(part))
-        || ["malloc", "_sbrk"].contains(&name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn floating_point_and_allocation_are_recognised_by_name() {
-        for name in [
-            "__aeabi_fadd",
-            "__aeabi_dmul",
-            "__aeabi_d2iz",
-            "__aeabi_i2f",
-            "__aeabi_ul2d",
-            "__addsf3",
-            "__muldf3",
-            "__nesf2",
-            "__floatsidf",
-            "__floatundisf",
-            "__fixunssfsi",
-            "__truncdfsf2",
-            "_RNvNtNtCsabc_17compiler_builtins5float3add6___addsf3",
-            "_RNvCsabc_7___rustc12___rust_alloc",
-            "malloc",
-        ] {
-            assert!(is_forbidden(name), "{name}");
-        }
-        for name in [
-            "__aeabi_memcpy",
-            "__aeabi_uldivmod",
-            "__aeabi_idiv",
-            "__aeabi_lmul",
-            "__muldi3",
-            "__sidata",
-            "main",
-            "_RNvMNtCsx_12bomp_runtime6engineNtB2_5Model3run",
-        ] {
-            assert!(!is_forbidden(name), "{name}");
-        }
-    }
+    let certificate = Certificate::of(&file, board).map_err(damaged)?;
+    Ok(Image { flash, static_ram, section_equals_file, certificate })
 }

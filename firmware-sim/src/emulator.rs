@@ -3,6 +3,7 @@
 //! `-icount shift=0` makes virtual time advance 1 ns for each instruction, so the device's clock counts instructions; that
 //! costs the emulator a tenth of its speed, so every image is counted. QEMU has no timing model: nothing here is a cycle.
 
+use std::ffi::CStr;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,13 +11,12 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use bomp_export::board::Board;
 
-use crate::board::Board;
 use crate::error::SimError;
 use crate::process::Process;
 use crate::protocol::{
-    CALIBRATION_INSTRUCTIONS, CALIBRATION_PASSES, EXIT_DONE, IMAGES, LOGITS, REPORT, TICKS,
+    CALIBRATION_INSTRUCTIONS, CALIBRATION_PASSES, EXIT_DONE, IMAGES, LOGITS, REPORT, REPORT_WORDS, TICKS,
 };
 use crate::{POLL, Progress, Stage};
 
@@ -25,9 +25,8 @@ pub(crate) const QEMU: &str = "qemu-system-arm";
 /// What the emulator and the firmware said.
 const CONSOLE: &str = "console.log";
 
-/// What the firmware reports of itself, as it writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the firmware reports of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     /// Images that it has classified.
     pub(crate) images: usize,
@@ -35,8 +34,27 @@ pub(crate) struct Report {
     pub(crate) arena_used: usize,
     /// Bytes of the stack that were ever used.
     pub(crate) stack_used: usize,
+    /// Bytes of the stack.
+    pub(crate) stack_size: usize,
     /// Ticks of the calibration loops.
     pub(crate) calibration_ticks: [u64; 2],
+}
+
+impl Report {
+    /// From the bytes that the firmware wrote.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (words, []) = bytes.as_chunks::<4>() else { return None };
+        let words: [u32; REPORT_WORDS] =
+            words.iter().map(|&word| u32::from_le_bytes(word)).collect::<Vec<_>>().try_into().ok()?;
+        let [images, arena_used, stack_used, stack_size, short, long] = words;
+        Some(Self {
+            images: images as usize,
+            arena_used: arena_used as usize,
+            stack_used: stack_used as usize,
+            stack_size: stack_size as usize,
+            calibration_ticks: [short.into(), long.into()],
+        })
+    }
 }
 
 /// What a device computed.
@@ -112,7 +130,7 @@ impl Run<'_> {
             _ => fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?,
         }
         let bytes: Vec<u8> = images.iter().flatten().map(|&element| element as u8).collect();
-        let path = folder.join(IMAGES);
+        let path = folder.join(file_name(IMAGES));
         fs::write(&path, bytes).map_err(|cause| failed(&path, cause))?;
         let mut command = Command::new(QEMU);
         command.args(["-machine", self.board.name, "-nographic", "-monitor", "none", "-serial", "none"]);
@@ -131,7 +149,7 @@ impl Run<'_> {
     /// Sees how far a part is, and whether it has ended well or hangs.
     fn look_at(&self, part: &mut Part) -> Result<(), SimError> {
         let status = part.process.ended();
-        let written = fs::metadata(part.folder.join(TICKS)).map_or(0, |file| file.len());
+        let written = fs::metadata(part.folder.join(file_name(TICKS))).map_or(0, |file| file.len());
         let done = written as usize / size_of::<u64>();
         if done > part.done {
             (part.done, part.last_progress) = (done, Instant::now());
@@ -161,15 +179,16 @@ impl Run<'_> {
     }
 
     fn collect(&self, part: &Part, results: &mut Results) -> Result<(), SimError> {
-        let read = |name: &str| {
-            let path = part.folder.join(name);
+        let read = |name: &CStr| {
+            let path = part.folder.join(file_name(name));
             let bytes = fs::read(&path).map_err(|cause| SimError::File { path: path.clone(), cause })?;
             Ok::<_, SimError>((bytes, path))
         };
         let wrong = |path: PathBuf, problem: String| SimError::Report { path, problem };
-        let (text, path) = read(REPORT)?;
-        let report: Report =
-            serde_json::from_slice(&text).map_err(|error| wrong(path.clone(), error.to_string()))?;
+        let (bytes, path) = read(REPORT)?;
+        let Some(report) = Report::read(&bytes) else {
+            return Err(wrong(path, format!("{} bytes are not a report", bytes.len())));
+        };
         if report.images != part.images {
             return Err(wrong(
                 path,
@@ -182,6 +201,14 @@ impl Run<'_> {
                 format!("the clock does not count: {:?} ticks", report.calibration_ticks),
             ));
         };
+        // One instruction is one nanosecond of the emulation's time.
+        let stated = 1e9 / f64::from(self.board.ticks_per_second);
+        if (instructions_per_tick / stated - 1.0).abs() > 0.01 {
+            return Err(wrong(
+                path,
+                format!("{instructions_per_tick:.2} instructions in a tick instead of {stated:.2}"),
+            ));
+        }
         for (name, length) in [(LOGITS, self.classes * size_of::<i32>()), (TICKS, size_of::<u64>())] {
             let (bytes, path) = read(name)?;
             if bytes.len() != part.images * length {
@@ -202,6 +229,11 @@ impl Run<'_> {
     }
 }
 
+/// The name of a file that both sides know, for this side.
+fn file_name(name: &CStr) -> &str {
+    name.to_str().expect("the protocol's names are ASCII")
+}
+
 /// Instructions that pass in one tick of the device's clock, by the difference of two loops of known length.
 fn instructions_per_tick([short, long]: [u64; 2]) -> Option<f64> {
     let ticks = long.checked_sub(short).filter(|&ticks| ticks > 0)?;
@@ -215,12 +247,14 @@ mod tests {
 
     #[test]
     fn a_report_is_read_as_the_firmware_writes_it() {
-        let line =
-            "{\"images\":8,\"arena_used\":25088,\"stack_used\":2228,\"calibration_ticks\":[500,500501]}\n";
-        let report: Report = serde_json::from_str(line).unwrap();
+        let words = [8u32, 25_088, 2_228, 4_096, 500, 500_501];
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let report = Report::read(&bytes).unwrap();
         assert_eq!((report.images, report.arena_used, report.stack_used), (8, 25_088, 2_228));
-        assert!(serde_json::from_str::<Report>(&line.replace("images", "pictures")).is_err());
-        assert!(serde_json::from_str::<Report>("{\"images\":8").is_err());
+        assert_eq!((report.stack_size, report.calibration_ticks), (4_096, [500, 500_501]));
+        assert_eq!(Report::read(&bytes[..20]), None);
+        assert_eq!(Report::read(&bytes[..23]), None);
+        assert_eq!(Report::read(&[]), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use bomp_export::board::UnknownBoard;
 use bomp_export::data::DataError;
 use bomp_export::evaluate::EvaluateError;
 use bomp_runtime::ModelError;
@@ -13,13 +14,8 @@ use bomp_runtime::ModelError;
 #[derive(Debug, Error)]
 pub enum SimError {
     /// A name that no board has.
-    #[error("unknown board `{given}`; known are: {known}")]
-    UnknownBoard {
-        /// What was given.
-        given: String,
-        /// All names.
-        known: String,
-    },
+    #[error(transparent)]
+    UnknownBoard(#[from] UnknownBoard),
     /// A file or folder could not be read, written or made.
     #[error("{path}: {cause}")]
     File {
@@ -42,6 +38,14 @@ pub enum SimError {
     /// The images are not what the model takes.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// The device protocol sends pixels, which only one quantisation of the input makes elements of.
+    #[error(
+        "{path}: its input is not pixel - 128, which is what the device protocol sends; pack the model again"
+    )]
+    InputQuantisation {
+        /// The model's file.
+        path: PathBuf,
+    },
     /// The labels are not the model's classes.
     #[error(
         "{data}: {classes} classes, but the model tells {model} apart; name the data that it was made for with `--data`"
@@ -153,11 +157,12 @@ impl SimError {
     pub const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::UnknownBoard { .. }
+            Self::UnknownBoard(_)
                 | Self::File { .. }
                 | Self::Model { .. }
                 | Self::Data(_)
                 | Self::Evaluate(_)
+                | Self::InputQuantisation { .. }
                 | Self::Classes { .. }
                 | Self::ImageCount { .. }
                 | Self::TooLarge { .. }

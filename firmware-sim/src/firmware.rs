@@ -1,11 +1,13 @@
 //! Builds the firmware around a model. Builds wait for each other, so that each gets its own image.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 
-use crate::board::{Board, Region};
+use bomp_export::board::{Board, Region};
+
 use crate::error::SimError;
 use crate::process::Process;
 use crate::toolchain::Toolchain;
@@ -13,20 +15,38 @@ use crate::{POLL, Progress, Stage};
 
 /// Where the firmware's package lies: beside this crate's sources.
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/firmware");
-/// Name of the linked image.
-const IMAGE: &str = "bomp-firmware";
 
-/// Builds `model` into an image for `board` at `image`.
+/// A program of the package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// Classifies files of images.
+    Batch,
+    /// Answers the commands of the MLPerf Tiny runner.
+    Monitor,
+}
+
+impl Program {
+    /// Cargo's name of it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "bomp-firmware",
+            Self::Monitor => "monitor",
+        }
+    }
+}
+
+/// Builds `program` around `model`, which is called `name`, into an image for `board` at `image`.
 ///
 /// # Errors
 /// No compiler, a model that does not fit, or what the compiler said.
 pub(crate) fn build(
-    model: &[u8],
+    program: Program,
+    (model, name): (&[u8], &str),
     board: &'static Board,
-    toolchain: &Toolchain,
     image: &Path,
     progress: &mut Progress<'_>,
-) -> Result<(), SimError> {
+) -> Result<Toolchain, SimError> {
+    let toolchain = Toolchain::find(board)?;
     let folder = target_folder();
     let inputs = folder.join("inputs").join(board.name);
     let failed = |path: &Path| {
@@ -42,9 +62,13 @@ pub(crate) fn build(
     let model_path = inputs.join("model.bomp");
     let memory_path = inputs.join("memory.x");
     replace(&model_path, model).map_err(failed(&model_path))?;
-    replace(&memory_path, board.memory_x().as_bytes()).map_err(failed(&memory_path))?;
+    replace(&memory_path, memory_x(board).as_bytes()).map_err(failed(&memory_path))?;
     let mut command = toolchain.build(board, &folder);
-    command.current_dir(PACKAGE).env("BOMP_MODEL", &model_path).env("BOMP_MEMORY_X", &memory_path);
+    command.args(["--bin", program.name()]).current_dir(PACKAGE);
+    command.env("BOMP_MODEL", &model_path).env("BOMP_MODEL_NAME", name);
+    command
+        .env("BOMP_MEMORY_X", &memory_path)
+        .env("BOMP_TICKS_PER_SECOND", board.ticks_per_second.to_string());
     let mut process = Process::start(command, &folder.join("build.log"))?;
     let status = loop {
         match process.ended() {
@@ -61,9 +85,18 @@ pub(crate) fn build(
             output: output[start..].trim().to_owned(),
         }));
     }
-    let built = folder.join(board.target).join("release").join(IMAGE);
+    let built = folder.join(board.target).join("release").join(program.name());
     fs::copy(&built, image).map_err(failed(&built))?;
-    Ok(())
+    Ok(toolchain)
+}
+
+/// The linker script's part that belongs to the board; it also gives the model its own section.
+fn memory_x(board: &Board) -> String {
+    let mut script = String::from("MEMORY\n{\n");
+    for (name, region) in [("FLASH", board.flash), ("RAM", board.ram)] {
+        let _ = writeln!(script, "  {name} : ORIGIN = {:#010x}, LENGTH = {}", region.origin, region.length);
+    }
+    script + "}\nSECTIONS\n{\n  .model : ALIGN(4) { KEEP(*(.model)) } > FLASH\n} INSERT AFTER .rodata;\n"
 }
 
 /// Where builds go: `CARGO_TARGET_DIR` if the user has set it, else a folder in the package that git ignores.
@@ -111,7 +144,18 @@ fn overflow(output: &str, board: &'static Board) -> Option<SimError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::BOARDS;
+    use bomp_export::board::BOARDS;
+
+    #[test]
+    fn the_linker_is_told_both_memories() {
+        for board in &BOARDS {
+            let script = memory_x(board);
+            for (name, region) in [("FLASH", board.flash), ("RAM", board.ram)] {
+                let line = format!("{name} : ORIGIN = {:#010x}, LENGTH = {}\n", region.origin, region.length);
+                assert!(script.contains(&line), "{script}");
+            }
+        }
+    }
 
     #[test]
     fn the_words_of_both_linkers_are_understood() {

@@ -13,12 +13,14 @@
 //! # Ok::<(), bomp_sim::SimError>(())
 //! ```
 
-pub mod board;
+pub mod certificate;
 mod elf;
 mod emulator;
 mod error;
 mod firmware;
+pub mod monitor;
 mod process;
+#[allow(unreachable_pub, reason = "the firmware compiles it as a public module")]
 #[path = "../firmware/src/protocol.rs"]
 mod protocol;
 mod toolchain;
@@ -30,18 +32,17 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use bomp_export::board::{Board, Region};
 use bomp_export::data::{self, Format};
 use bomp_export::evaluate;
 use bomp_runtime::Model;
 
-pub use board::Board;
 pub use error::SimError;
 pub use verdict::Verdict;
 
-use board::Region;
+use certificate::Budget;
 use emulator::{Results, Run};
-use protocol::STACK_BYTES;
-use toolchain::Toolchain;
+use firmware::Program;
 use verdict::{Instructions, Ram};
 
 /// How often children are looked at and progress is told.
@@ -83,6 +84,11 @@ impl Config {
             keep: None,
         }
     }
+
+    /// What the model is called on the device: its file's name without the extension.
+    fn model_name(&self) -> String {
+        self.model.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// How far a run is.
@@ -114,40 +120,23 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
     let (images, dataset) = test_images(config, &model)?;
     let classes = model.classes();
     let host = evaluate::logits(&model, &images, config.jobs, &|_| {})?;
-    let toolchain = Toolchain::find(board)?;
 
-    let temporary;
-    let folder = match &config.keep {
-        Some(folder) => {
-            fs::create_dir_all(folder).map_err(|cause| SimError::File { path: folder.clone(), cause })?;
-            std::path::absolute(folder).map_err(|cause| SimError::File { path: folder.clone(), cause })?
-        }
-        None => {
-            let made = tempfile::tempdir();
-            temporary = made.map_err(|cause| SimError::File { path: std::env::temp_dir(), cause })?;
-            temporary.path().to_owned()
-        }
-    };
+    let folder = folder(config)?;
+    let folder = folder.path();
     let image_path = folder.join("firmware.elf");
     let started = Instant::now();
-    firmware::build(&blob, board, &toolchain, &image_path, progress)?;
+    let name = config.model_name();
+    let toolchain = firmware::build(Program::Batch, (&blob, &name), board, &image_path, progress)?;
     let build_seconds = started.elapsed().as_secs_f64();
     let image = elf::inspect(&image_path, &blob, board)?;
-    enough("RAM", board, board.ram, image.static_ram + u64::from(STACK_BYTES), ", stack counted")?;
+    enough_ram(&image, board)?;
 
     let table = evaluate::input_table(&model)?;
     let elements: Vec<Vec<i8>> = (0..images.len())
         .map(|index| images.image(index).iter().map(|&pixel| table[usize::from(pixel)]).collect())
         .collect();
     let started = Instant::now();
-    let run = Run {
-        board,
-        image: &image_path,
-        folder: &folder,
-        jobs: config.jobs,
-        timeout: config.timeout,
-        classes,
-    };
+    let run = Run { board, image: &image_path, folder, jobs: config.jobs, timeout: config.timeout, classes };
     let device = run.classify(&elements, progress)?;
     let run_seconds = started.elapsed().as_secs_f64();
 
@@ -173,10 +162,35 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
         section_equals_file: image.section_equals_file,
         flash: image.flash,
         ram: ram(&device, image.static_ram, &model, board),
-        forbidden_symbols: image.forbidden_symbols,
+        certificate: image.certificate,
+        budget: Budget::of(board.cpu),
         build_seconds,
         run_seconds,
     })
+}
+
+/// Where a run keeps its files: where the user wants it, or a folder that goes with this value.
+enum Folder {
+    Kept(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+fn folder(config: &Config) -> Result<Folder, SimError> {
+    let Some(path) = &config.keep else {
+        let made = tempfile::tempdir().map_err(|cause| SimError::File { path: std::env::temp_dir(), cause });
+        return Ok(Folder::Temporary(made?));
+    };
+    let made = fs::create_dir_all(path).and_then(|()| std::path::absolute(path));
+    made.map(Folder::Kept).map_err(|cause| SimError::File { path: path.clone(), cause })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SimError> {
@@ -188,6 +202,12 @@ fn fits(blob: &[u8], model: &Model<'_>, board: &'static Board) -> Result<(), Sim
     enough("flash", board, board.flash, blob.len() as u64, ", code not counted")?;
     let (arena, image) = (model.arena_size() as u64, model.input_len() as u64);
     enough("RAM", board, board.ram, arena + image, ", stack not counted")
+}
+
+/// Refuses an image whose variables and stack, at the bound that its certificate proves, are more than the board has.
+fn enough_ram(image: &elf::Image, board: &'static Board) -> Result<(), SimError> {
+    let stack = image.certificate.stack.as_ref().map_or(0, |bound| bound.bytes);
+    enough("RAM", board, board.ram, image.static_ram + stack, ", stack counted")
 }
 
 fn enough(

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::board::Board;
+use bomp_export::board::Board;
+
 use crate::error::SimError;
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use bomp_runtime::Model;
 use bomp_runtime::layer::Op;
 
+pub use crate::certificate::{Budget, Call, Certificate, StackBound};
 pub use crate::elf::Flash;
 
 /// Instructions of one inference, counted on every image.
@@ -91,8 +92,10 @@ pub struct Verdict {
     pub flash: Flash,
     /// RAM.
     pub ram: Ram,
-    /// Symbols of floating-point emulation or allocation in the image; there must be none.
-    pub forbidden_symbols: Vec<String>,
+    /// What the image proves about itself.
+    pub certificate: Certificate,
+    /// What the firmware may take on this processor, the model and its arena apart.
+    pub budget: Option<Budget>,
     /// Seconds of building.
     pub build_seconds: f64,
     /// Seconds of emulation.
@@ -126,10 +129,42 @@ impl Verdict {
                 self.ram.arena_used, self.ram.arena_predicted
             ));
         }
-        if !self.forbidden_symbols.is_empty() {
-            failures.push(format!("the image contains {}", self.forbidden_symbols.join(", ")));
+        failures.extend(self.certificate.failures());
+        if let Some(bound) = &self.certificate.stack
+            && self.ram.stack_used > bound.bytes
+        {
+            failures.push(format!(
+                "{} bytes of stack were used, more than the bound of {}",
+                self.ram.stack_used, bound.bytes
+            ));
         }
+        failures.extend(self.beyond_budget());
         failures
+    }
+
+    /// What the firmware takes beside the model and its arena.
+    #[must_use]
+    pub fn firmware(&self) -> Budget {
+        Budget {
+            code: self.flash.text + self.flash.rodata,
+            variables: self.ram.other_static,
+            stack: self.certificate.stack.as_ref().map_or(0, |bound| bound.bytes),
+        }
+    }
+
+    /// What has grown beyond the budget.
+    fn beyond_budget(&self) -> Vec<String> {
+        let (Some(budget), taken) = (self.budget, self.firmware()) else { return Vec::new() };
+        let figures = [
+            ("code and constants", taken.code, budget.code),
+            ("variables", taken.variables, budget.variables),
+            ("stack", taken.stack, budget.stack),
+        ];
+        let over = figures.into_iter().filter(|(_, taken, budget)| taken > budget);
+        over.map(|(what, taken, budget)| {
+            format!("the firmware takes {taken} bytes of {what}, {} beyond its budget", taken - budget)
+        })
+        .collect()
     }
 }
 
@@ -183,7 +218,20 @@ mod tests {
                 used: 1_100,
                 available: 8_192,
             },
-            forbidden_symbols: Vec::new(),
+            certificate: Certificate {
+                panic_symbols: Vec::new(),
+                heap_symbols: Vec::new(),
+                float_symbols: Vec::new(),
+                stack: Some(StackBound {
+                    bytes: 400,
+                    program: 300,
+                    exception: 100,
+                    chain: vec![Call { function: "main".into(), bytes: 300 }],
+                    pointer_calls: 0,
+                }),
+                stack_problem: None,
+            },
+            budget: Some(Budget { code: 8_500, variables: 100, stack: 400 }),
             build_seconds: 1.5,
             run_seconds: 2.5,
         }
@@ -202,11 +250,18 @@ mod tests {
     #[test]
     fn every_broken_promise_is_a_failure() {
         assert!(verdict().passed());
-        let broken: [fn(&mut Verdict); 4] = [
+        let broken: [fn(&mut Verdict); 11] = [
             |v| v.logits_equal = false,
             |v| v.section_equals_file = false,
             |v| v.ram.arena_used = 701,
-            |v| v.forbidden_symbols.push("__aeabi_fadd".into()),
+            |v| v.certificate.panic_symbols.push("bomp_panicked".into()),
+            |v| v.certificate.heap_symbols.push("malloc".into()),
+            |v| v.certificate.float_symbols.push("__aeabi_fadd".into()),
+            |v| v.certificate.stack_problem = Some("`main` calls itself".into()),
+            |v| v.ram.stack_used = 401,
+            |v| v.flash.text += 1,
+            |v| v.ram.other_static += 1,
+            |v| v.budget = Some(Budget { stack: 399, ..v.firmware() }),
         ];
         for break_promise in broken {
             let mut verdict = verdict();

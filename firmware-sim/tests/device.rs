@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use bomp_export::arena::ArenaPlan;
+use bomp_export::board::BOARDS;
 use bomp_export::{cost, data, evaluate, layout};
 use bomp_runtime::Model;
-use bomp_sim::board::BOARDS;
-use bomp_sim::{Config, SimError, Stage};
+use bomp_sim::{Config, SimError, Stage, monitor};
 
 #[test]
 fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
@@ -28,7 +28,7 @@ fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
     })
     .unwrap();
     assert!(verdict.passed(), "{:?}", verdict.failures());
-    assert!(verdict.logits_equal && verdict.section_equals_file && verdict.forbidden_symbols.is_empty());
+    assert!(verdict.logits_equal && verdict.section_equals_file);
     assert_eq!((verdict.images, done_last), (1_000, 1_000));
     assert_eq!(verdict.device_correct, verdict.host_correct);
     assert_eq!(verdict.macs, cost::macs(&candidate.network));
@@ -58,6 +58,28 @@ fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
     assert!(distinct.len() > 990, "only {} of 1,000 images have logits of their own", distinct.len());
 }
 
+/// As the runner of MLPerf Tiny does it, on a board with little RAM and on one with much.
+#[test]
+fn the_device_protocol_gives_the_hosts_logits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, path) = network::pack(network::small(), folder.path());
+    for board in ["mps2-an386", "stm32vldiscovery"] {
+        let config = Config { images: 3, board: board.into(), ..Config::new(path.clone()) };
+        let session = match monitor::drive(&config, &mut |_| ControlFlow::Continue(())) {
+            Err(error @ SimError::NoToolchain { .. }) if board != Config::new(path.clone()).board => {
+                eprintln!("{board}: not run: {error}");
+                continue;
+            }
+            other => other.unwrap_or_else(|error| panic!("{board}: {error}")),
+        };
+        assert_eq!((session.images, session.different_images), (3, 0), "{session:?}");
+        assert_eq!((session.name.as_str(), session.model.as_str()), ("bomp", "model"));
+        assert_eq!(session.device_correct, session.host_correct);
+        // Hundreds of thousands of instructions, a nanosecond each.
+        assert!((100.0..20_000.0).contains(&session.microseconds), "{session:?}");
+    }
+}
+
 /// A board is listed only if this passes on it.
 #[test]
 fn every_board_gives_the_hosts_logits() {
@@ -76,7 +98,9 @@ fn every_board_gives_the_hosts_logits() {
         assert!(verdict.passed(), "{}: {:?}", board.name, verdict.failures());
         assert!(verdict.ram.used <= verdict.ram.available && verdict.flash.used <= verdict.flash.available);
         assert_eq!(verdict.ram.available, u64::from(board.ram.length));
-        // What is kept free for the stack is enough, and not much too much.
-        assert!((1_500..=4_096).contains(&verdict.ram.stack_used), "{}: {:?}", board.name, verdict.ram);
+        // The bound of the stack is one, and not much too much.
+        let bound = verdict.certificate.stack.as_ref().unwrap();
+        let used = verdict.ram.stack_used;
+        assert!(used <= bound.bytes && bound.bytes <= used + 1_000, "{}: {used}, {bound:?}", board.name);
     }
 }

@@ -182,8 +182,8 @@ impl<'a> Model<'a> {
         if arena.as_ptr().addr() % ALIGNMENT != 0 {
             return Err(RunError::ArenaMisaligned);
         }
-        if let Some(place) = arena.get_mut(range(self.input())) {
-            place.copy_from_slice(input);
+        for (place, &element) in arena.get_mut(range(self.input())).unwrap_or(&mut []).iter_mut().zip(input) {
+            *place = element;
         }
         for (index, layer) in self.layers().enumerate() {
             // No scratch is put behind everything, where it meets no tensor.
@@ -222,7 +222,7 @@ impl<'a> Model<'a> {
                     (source, scale.swapped())
                 } else {
                     if source != target {
-                        arena.copy_within(source, target.start);
+                        copy_within(arena, source, target.clone());
                     }
                     (range(second), scale)
                 };
@@ -264,6 +264,19 @@ impl<'a> Model<'a> {
 /// Scratch as the kernels see it; it begins at a multiple of 4, unless it is empty.
 fn words(scratch: &mut [i8]) -> &mut [u32] {
     bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut [])
+}
+
+/// Copies `source` to `target`, which is as long and may overlap it. Without a panic, which a slice's own method has.
+fn copy_within(arena: &mut [i8], source: Range<usize>, target: Range<usize>) {
+    let forwards = target.start < source.start;
+    let mut move_one = |(from, to): (usize, usize)| {
+        let value = arena.get(from).copied().unwrap_or(0);
+        if let Some(place) = arena.get_mut(to) {
+            *place = value;
+        }
+    };
+    let pairs = source.zip(target);
+    if forwards { pairs.for_each(&mut move_one) } else { pairs.rev().for_each(&mut move_one) }
 }
 
 /// Index of the largest logit, the first of equals.

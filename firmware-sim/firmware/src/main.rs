@@ -1,27 +1,16 @@
 //! Runs one packed model on a Cortex-M: checks it, classifies the images that the host holds, counts instructions and
-//! memory, and reports. `bomp-sim` builds and drives it; [`protocol`] is what the two agree on.
+//! memory, and reports. `bomp-sim run` builds and drives it; [`bomp_firmware::protocol`] is what the two agree on.
 #![no_std]
 #![no_main]
-
-mod clock;
-mod high_water;
-mod host;
-mod protocol;
 
 use core::hint::black_box;
 
 use bomp_runtime::{Arena, Model, RunError};
-use cortex_m_rt::{ExceptionFrame, entry, exception};
+use cortex_m_rt::entry;
 
-use clock::Clock;
-use host::{File, Mode};
-
-include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
-
-/// The file, byte for byte, in a section of its own.
-#[used]
-#[unsafe(link_section = ".model")]
-static MODEL: [u8; MODEL_BYTES] = *include_bytes!(concat!(env!("OUT_DIR"), "/model.bomp"));
+use bomp_firmware::clock::Clock;
+use bomp_firmware::host::{self, File, Mode};
+use bomp_firmware::{ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, high_water, protocol};
 
 #[entry]
 fn main() -> ! {
@@ -32,9 +21,8 @@ fn main() -> ! {
     let Some(peripherals) = cortex_m::Peripherals::take() else { host::exit(protocol::EXIT_FAULT) };
     let clock = Clock::start(peripherals.SYST);
     // Opaque to the compiler: what is measured must not depend on what it could deduce from these very bytes.
-    let model = match Model::new(black_box(&MODEL)) {
-        Ok(model) => model,
-        Err(error) => host::fail(protocol::EXIT_MODEL_REFUSED, format_args!("the model is refused: {error}")),
+    let Ok(model) = Model::new(black_box(&MODEL)) else {
+        host::fail(protocol::EXIT_MODEL_REFUSED, c"the model is refused\n")
     };
     let images = File::open(protocol::IMAGES, Mode::Read);
     let logits_file = File::open(protocol::LOGITS, Mode::Write);
@@ -42,7 +30,7 @@ fn main() -> ! {
 
     let too_small = model.run(IMAGE, &mut ARENA[..ARENA_BYTES - 1], LOGITS);
     if too_small != Err(RunError::ArenaTooSmall { needed: ARENA_BYTES }) {
-        host::fail(protocol::EXIT_RUN, format_args!("an arena of one byte less was not refused"));
+        host::fail(protocol::EXIT_RUN, c"an arena of one byte less was not refused\n");
     }
     let mut count = 0u32;
     let mut arena_used = 0;
@@ -57,30 +45,19 @@ fn main() -> ! {
     }
     let (stack_used, stack_size) = high_water::stack();
     if stack_used == stack_size {
-        host::fail(protocol::EXIT_STACK, format_args!("the stack of {stack_size} bytes is too small"));
+        host::fail(protocol::EXIT_STACK, c"the stack is too small\n");
     }
-    let [short, long] = protocol::CALIBRATION_PASSES.map(|passes| clock.calibrate(passes));
-    host::report(format_args!(
-        "{{\"images\":{count},\"arena_used\":{arena_used},\"stack_used\":{stack_used},\
-         \"calibration_ticks\":[{short},{long}]}}"
-    ));
+    let [short, long] = protocol::CALIBRATION_PASSES.map(|passes| clock.calibrate(passes) as u32);
+    let report: [u32; protocol::REPORT_WORDS] =
+        [count, arena_used as u32, stack_used as u32, stack_size as u32, short, long];
+    File::open(protocol::REPORT, Mode::Write).write(bytemuck::bytes_of(&report));
     host::exit(protocol::EXIT_DONE)
 }
 
 /// One inference; a refusal ends the program.
 #[inline(never)]
 fn run(model: &Model<'_>, image: &[i8], arena: &mut [i8], logits: &mut [i32]) {
-    if let Err(error) = model.run(image, arena, logits) {
-        host::fail(protocol::EXIT_RUN, format_args!("an inference was refused: {error}"));
+    if model.run(image, arena, logits).is_err() {
+        host::fail(protocol::EXIT_RUN, c"an inference was refused\n");
     }
-}
-
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    host::fail(protocol::EXIT_PANIC, format_args!("{info}"))
-}
-
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    host::fail(protocol::EXIT_FAULT, format_args!("hard fault at {:#010x}", frame.pc()))
 }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use bomp_export::board::BOARDS;
 use bomp_sim::Verdict;
-use bomp_sim::board::BOARDS;
+use bomp_sim::monitor::Session;
+use bomp_sim::verdict::Certificate;
 
 /// The boards, one a line.
 pub(super) fn boards() -> String {
@@ -16,6 +18,25 @@ pub(super) fn boards() -> String {
     text
 }
 
+/// A session over the device protocol, one fact a line.
+pub(super) fn session(session: &Session) -> String {
+    let Session { images, device_correct, host_correct, different_images, .. } = session;
+    let rows = [
+        ("device", format!("{} ({}), {}", session.name, session.board, session.profile)),
+        ("model", session.model.clone()),
+        ("logits", format!("{} of {images} images as on the host", images - different_images)),
+        ("correct", format!("{device_correct} of {images} on the device, {host_correct} on the host")),
+        (
+            "inference",
+            format!(
+                "{:.1} us by the device's clock, a nanosecond for each instruction",
+                session.microseconds
+            ),
+        ),
+    ];
+    lines(&rows)
+}
+
 /// The verdict, one fact a line.
 pub(super) fn verdict(verdict: &Verdict) -> String {
     let Verdict { images, device_correct, host_correct, instructions, flash, ram, .. } = verdict;
@@ -26,6 +47,7 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
         format!("DIFFERENT from the host's on {} of {images} images", verdict.different_images)
     };
     let section = if verdict.section_equals_file { "equals the file" } else { "IS NOT the file" };
+    let [proven, stack] = certificate(verdict);
     let rows = [
         ("model", format!("{}, {} bytes", verdict.model.display(), grouped(verdict.file_bytes))),
         ("board", format!("{} ({}), {}", verdict.board, verdict.cpu, verdict.compiler)),
@@ -72,12 +94,50 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
                 grouped(ram.other_static)
             ),
         ),
+        proven,
+        stack,
         ("time", format!("{:.1} s to build, {:.1} s to emulate", verdict.build_seconds, verdict.run_seconds)),
     ];
+    lines(&rows)
+}
+
+fn lines(rows: &[(&str, String)]) -> String {
     rows.iter().fold(String::new(), |mut text, (name, value)| {
         let _ = writeln!(text, "{name:<13} {value}");
         text
     })
+}
+
+/// What the image proves of itself, and what bounds the stack.
+fn certificate(verdict: &Verdict) -> [(&'static str, String); 2] {
+    let Certificate { panic_symbols, heap_symbols, float_symbols, stack, stack_problem } =
+        &verdict.certificate;
+    let linked = [("panic", panic_symbols), ("allocation", heap_symbols), ("floating point", float_symbols)];
+    let found: Vec<String> = linked
+        .iter()
+        .filter(|(_, symbols)| !symbols.is_empty())
+        .map(|(what, symbols)| format!("{what} ({})", symbols.join(", ")))
+        .collect();
+    let proven = if found.is_empty() {
+        "no panic, no allocation, no floating point is linked".to_owned()
+    } else {
+        format!("NOT FREE of {}", found.join(", "))
+    };
+    let bound = match stack {
+        Some(bound) => {
+            let chain: Vec<String> =
+                bound.chain.iter().map(|call| format!("{} {}", call.function, call.bytes)).collect();
+            format!(
+                "at most {} bytes, of them {} for an exception; {} used; deepest: {}",
+                grouped(bound.bytes),
+                grouped(bound.exception),
+                grouped(verdict.ram.stack_used),
+                chain.join(" > ")
+            )
+        }
+        None => format!("NO BOUND: {}", stack_problem.as_deref().unwrap_or("unknown")),
+    };
+    [("certificate", proven), ("stack", bound)]
 }
 
 /// A number with its thousands set apart.

@@ -24,11 +24,11 @@ fn each_output(
     output: &mut [i8],
     at: impl Fn(usize, usize, usize) -> i32,
 ) {
-    let shape = layer.output.shape;
+    let (width, channels) = (layer.output.shape.width.max(1), layer.output.shape.channels.max(1));
     for (index, out) in output.iter_mut().enumerate() {
-        let channel = index % shape.channels;
-        let x = index / shape.channels % shape.width;
-        let y = index / shape.channels / shape.width;
+        let channel = index % channels;
+        let x = index / channels % width;
+        let y = index / channels / width;
         let multiplier = weights.channels.get(channel).map_or(quant::Multiplier(0), |c| c.multiplier());
         *out = quant::requantise(at(y, x, channel), multiplier, weights.base_shift, layer.quantisation);
     }
@@ -79,7 +79,7 @@ impl Rows<'_> {
         for row in self.end..end.min(height) {
             for x in 0..width {
                 let value = place.get((row * width + x) * channels + channel).copied().unwrap_or(0);
-                if let Some(kept) = self.kept.get_mut(row % self.kernel_height * width + x) {
+                if let Some(kept) = self.kept.get_mut(row % self.kernel_height.max(1) * width + x) {
                     *kept = value;
                 }
             }
@@ -88,7 +88,7 @@ impl Rows<'_> {
     }
 
     fn get(&self, row: usize, x: usize) -> Option<i8> {
-        self.kept.get(row % self.kernel_height * self.shape.width + x).copied()
+        self.kept.get(row % self.kernel_height.max(1) * self.shape.width + x).copied()
     }
 }
 
@@ -101,11 +101,11 @@ impl Kernels for Reference {
         output: &mut [i8],
         _: &mut [u32],
     ) {
-        let channels = layer.input.shape.channels;
+        let (channels, kernel_width) = (layer.input.shape.channels.max(1), window.kernel_width.max(1));
         each_output(layer, weights, output, |y, x, channel| {
             accumulate(weights, channel, |t| {
                 let (position, c) = (t / channels, t % channels);
-                let at = (position / window.kernel_width, position % window.kernel_width);
+                let at = (position / kernel_width, position % kernel_width);
                 tap(layer, window, input, (y, x), at, c)
             })
         });
@@ -119,9 +119,10 @@ impl Kernels for Reference {
         output: &mut [i8],
         _: &mut [u32],
     ) {
+        let kernel_width = window.kernel_width.max(1);
         each_output(layer, weights, output, |y, x, channel| {
             accumulate(weights, channel, |t| {
-                let at = (t / window.kernel_width, t % window.kernel_width);
+                let at = (t / kernel_width, t % kernel_width);
                 tap(layer, window, input, (y, x), at, channel)
             })
         });
@@ -135,7 +136,7 @@ impl Kernels for Reference {
         scratch: &mut [u32],
     ) {
         let (shape, to) = (layer.input.shape, layer.output.shape);
-        let kernel_height = window.kernel_height.max(1);
+        let (kernel_height, kernel_width) = (window.kernel_height.max(1), window.kernel_width.max(1));
         for (channel, parameters) in weights.channels.iter().enumerate() {
             let kept = bytemuck::cast_slice_mut(&mut *scratch);
             let mut rows = Rows { kept, kernel_height, shape, end: 0 };
@@ -144,7 +145,7 @@ impl Kernels for Reference {
                 rows.keep(place, channel, (y * window.stride + kernel_height).saturating_sub(window.pad_top));
                 for x in 0..to.width {
                     let accumulator = accumulate(weights, channel, |t| {
-                        let (ky, kx) = (t / window.kernel_width, t % window.kernel_width);
+                        let (ky, kx) = (t / kernel_width, t % kernel_width);
                         position(shape, window, (y, x), (ky, kx))
                             .and_then(|(row, column)| rows.get(row, column))
                             .unwrap_or(layer.input.zero_point)
@@ -177,7 +178,7 @@ impl Kernels for Reference {
         let zero_point = i32::from(layer.input.zero_point);
         let channels = layer.input.shape.channels;
         for (channel, out) in output.iter_mut().enumerate() {
-            let values = input.iter().skip(channel).step_by(channels);
+            let values = input.iter().skip(channel).step_by(channels.max(1));
             let sum = values.fold(0i32, |sum, &value| sum.wrapping_add(i32::from(value) - zero_point));
             *out = quant::scale(sum, factor, shift, layer.quantisation);
         }

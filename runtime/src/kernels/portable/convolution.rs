@@ -33,16 +33,17 @@ pub(super) fn convolution(
 ) {
     let shape = layer.output.shape;
     let fan_in = weights.fan_in;
-    let chunk = fan_in.min(CHUNK);
+    let chunk = fan_in.clamp(1, CHUNK);
     let row_words = words_of(chunk);
-    let group = (ROW_WORDS / row_words * 2).min(GROUP);
-    let tile = (SUMS / group) & !1;
+    let group = (ROW_WORDS / row_words.max(1) * 2).clamp(1, GROUP);
+    let tile = ((SUMS / group) & !1).max(1);
     let pixels = shape.height * shape.width;
     let mut source = Source::new(layer, window, fan_in, input);
     let mut rows = [[0u32; 2]; ROW_WORDS];
     let mut columns = [[0u32; 2]; CHUNK / 2];
     let mut sums = [0i32; SUMS];
-    for (first_channel, channels) in (0..).step_by(group).zip(weights.channels.chunks(group)) {
+    for (index, channels) in weights.channels.chunks(group).enumerate() {
+        let first_channel = index * group;
         let unpack_chunk = |rows: &mut [Two], index: usize, first: usize| {
             let row = rows.get_mut(index / 2 * row_words..).unwrap_or(&mut []);
             let count = chunk.min(fan_in - first);
@@ -51,13 +52,13 @@ pub(super) fn convolution(
         let mut start = [0i32; GROUP];
         for ((index, channel), start) in channels.iter().enumerate().zip(&mut start) {
             let sum = (0..fan_in)
-                .step_by(chunk)
+                .step_by(chunk.max(1))
                 .fold(0i32, |sum, first| sum.wrapping_add(unpack_chunk(&mut rows, index, first)));
             *start = channel.bias().wrapping_sub(sum.wrapping_mul(OFFSET));
         }
         let requantiser = Requantiser::<GROUP>::new(channels, weights.base_shift, layer.quantisation);
-        for first_pixel in (0..pixels).step_by(tile) {
-            for first in (0..fan_in).step_by(chunk) {
+        for first_pixel in (0..pixels).step_by(tile.max(1)) {
+            for first in (0..fan_in).step_by(chunk.max(1)) {
                 // Weights that fit whole are there since the start values were computed.
                 if chunk < fan_in {
                     for index in 0..channels.len() {
@@ -76,7 +77,7 @@ pub(super) fn convolution(
                     accumulate(start, &rows, row_words, columns, left, right);
                 }
             }
-            let places = output.chunks_exact_mut(shape.channels).skip(first_pixel).take(tile);
+            let places = output.chunks_exact_mut(shape.channels.max(1)).skip(first_pixel).take(tile);
             for (sums, places) in sums.chunks_exact(group).zip(places) {
                 requantiser.apply(sums, places.get_mut(first_channel..).unwrap_or(&mut []));
             }

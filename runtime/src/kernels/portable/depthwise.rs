@@ -69,7 +69,8 @@ fn copied<const LANES: usize>(
 ) {
     let shape = layer.input.shape;
     let copies: &mut [i8] = bytemuck::cast_slice_mut(scratch);
-    for (copy, pixel) in copies.as_chunks_mut::<LANES>().0.iter_mut().zip(place.chunks_exact(shape.channels))
+    for (copy, pixel) in
+        copies.as_chunks_mut::<LANES>().0.iter_mut().zip(place.chunks_exact(shape.channels.max(1)))
     {
         if let Some(values) = pixel.get(first..).and_then(|values| values.first_chunk()) {
             *copy = *values;
@@ -128,7 +129,7 @@ fn group<const LANES: usize>(
     }
     let mut edges = Edges { start, columns: [[0; LANES]; MAX_SIDE] };
     let mut last_rows = None;
-    for (y, output) in output.chunks_exact_mut(to.width * to.channels).enumerate() {
+    for (y, output) in output.chunks_exact_mut((to.width * to.channels).max(1)).enumerate() {
         let rows = Covered::new(y * window.stride, window.pad_top, window.kernel_height, from.height);
         if last_rows != Some(rows) {
             edges = Edges::new(start, window, lanes, rows, padding);
@@ -285,7 +286,7 @@ impl<const LANES: usize> Row<'_, '_, LANES> {
         // The first tap of the kernel may lie before the first element; the sums wrap around, and those of taps inside
         // the image wrap back.
         let top = (y * stride).wrapping_sub(pad_top).wrapping_mul(shape.width);
-        for (x, pixel) in output.chunks_exact_mut(shape.channels).enumerate() {
+        for (x, pixel) in output.chunks_exact_mut(shape.channels.max(1)).enumerate() {
             let columns = Covered::new(x * stride, pad_left, kernel_width, shape.width);
             let left = (x * stride).wrapping_sub(pad_left);
             let at = top.wrapping_add(left).wrapping_mul(self.lanes.pixel).wrapping_add(self.source.first);
