@@ -72,13 +72,59 @@ impl Proposer {
         if number == 0 {
             return Ok(Some(self.proposal(&self.problem.seed(), None)));
         }
-        let mut history = History::new();
-        let mut pending = Vec::new();
-        for trial in trials {
-            let point = self.point(trial)?;
+        let points: Vec<Point> = trials.iter().map(|trial| self.point(trial)).collect::<Result<_, _>>()?;
+        let ask = |problem: &dyn Problem, purpose, of: &dyn Fn(&Point) -> bool| {
+            let (history, pending) = self.history(trials, &points, of)?;
+            let situation = Situation {
+                problem,
+                reference: reference(&self.config),
+                history: &history,
+                pending: &pending,
+            };
+            let mut random = stream(self.config.seed, number, purpose);
+            let proposal = self.config.strategy().propose(&situation, 1, &mut random);
+            let point = proposal.points.into_iter().next();
+            Ok::<_, ProposalError>(point.map(|point| (point, proposal.expected_improvement)))
+        };
+        if self.config.policies_per_network == 1 {
+            let new = ask(&self.problem, "propose", &|_| true)?;
+            return Ok(new.map(|(point, _)| self.proposal(&point, None)));
+        }
+        let trained = Policies::new(&self.problem, points.iter().cloned());
+        let new = ask(&NewNetworks::besides(trained), "propose", &|_| true)?;
+        let leads = self.leads(trials, last);
+        if !leads.is_empty() {
+            let policies = Policies::new(&self.problem, leads.iter().map(|&lead| points[lead].clone()));
+            // How good the float networks are is known, so the surrogate has to learn only what quantisation costs them.
+            let measured =
+                trials.iter().zip(&points).filter_map(|(trial, point)| Some((trial.measured()?, point)));
+            let policies = policies
+                .with_floats(measured.map(|(measured, point)| (point.clone(), measured.float_accuracy())));
+            let policy = ask(&policies, "propose a policy", &|point| policies.knows_float(point))?;
+            let chosen = policy
+                .filter(|(_, gain)| new.as_ref().is_none_or(|(_, new)| self.is_worth(*gain, *new, trials)));
+            if let Some((point, _)) = chosen {
+                let own = policies.narrowest(&point);
+                let lead = leads.iter().find(|&&lead| policies.narrowest(&points[lead]) == own);
+                let lead = lead.map(|&lead| trials[lead].number);
+                return Ok(Some(self.proposal(&point, lead)));
+            }
+        }
+        Ok(new.map(|(point, _)| self.proposal(&point, None)))
+    }
+
+    /// Those of `trials` whose points are wanted: the ended and the pending ones.
+    fn history(
+        &self,
+        trials: &[Trial],
+        points: &[Point],
+        wanted: &dyn Fn(&Point) -> bool,
+    ) -> Result<(History, Vec<Point>), ProposalError> {
+        let (mut history, mut pending) = (History::new(), Vec::new());
+        for (trial, point) in trials.iter().zip(points).filter(|(_, point)| wanted(point)) {
             let outcome = match &trial.state {
                 TrialState::Running => {
-                    pending.push(point);
+                    pending.push(point.clone());
                     continue;
                 }
                 TrialState::Failed { .. } => Outcome::Failed,
@@ -89,30 +135,9 @@ impl Proposer {
                     cost: (trial.usage.bytes as f64).log10(),
                 }),
             };
-            history.push(self.problem.dimensions(), Observation { point, outcome })?;
+            history.push(self.problem.dimensions(), Observation { point: point.clone(), outcome })?;
         }
-        let ask = |problem: &dyn Problem, purpose| self.ask(problem, &history, &pending, number, purpose);
-        if self.config.policies_per_network == 1 {
-            let new = ask(&self.problem, "propose");
-            return Ok(new.map(|(point, _)| self.proposal(&point, None)));
-        }
-        let points: Vec<Point> = trials.iter().map(|trial| self.point(trial)).collect::<Result<_, _>>()?;
-        let trained = Policies::new(&self.problem, points.iter().cloned());
-        let new = ask(&NewNetworks::besides(trained), "propose");
-        let leads = self.leads(trials, last);
-        if !leads.is_empty() {
-            let policies = Policies::new(&self.problem, leads.iter().map(|&lead| points[lead].clone()));
-            let policy = ask(&policies, "propose a policy");
-            let chosen =
-                policy.filter(|(_, gain)| new.as_ref().is_none_or(|(_, new)| self.is_worth(*gain, *new)));
-            if let Some((point, _)) = chosen {
-                let own = policies.narrowest(&point);
-                let lead = leads.iter().find(|&&lead| policies.narrowest(&points[lead]) == own);
-                let lead = lead.map(|&lead| trials[lead].number);
-                return Ok(Some(self.proposal(&point, lead)));
-            }
-        }
-        Ok(new.map(|(point, _)| self.proposal(&point, None)))
+        Ok((history, pending))
     }
 
     /// The places in `trials` of the networks that may be tried with further policies: all that have fewer than the study's
@@ -134,31 +159,23 @@ impl Proposer {
             .collect()
     }
 
-    /// Whether a policy that is expected to gain `policy` is worth more for each image trained on than a new network that is
-    /// expected to gain `new`. If nothing is known, as before the surrogate is asked, a network's policies come first.
-    fn is_worth(&self, policy: Option<f64>, new: Option<f64>) -> bool {
+    /// Whether a policy that is expected to gain `policy` is worth more for its work than a new network that is expected to
+    /// gain `new`. If nothing is known, as before the surrogate is asked, a network's policies come first.
+    fn is_worth(&self, policy: Option<f64>, new: Option<f64>, trials: &[Trial]) -> bool {
         let (Some(policy), Some(new)) = (policy, new) else { return true };
+        let own = trials.iter().filter(|trial| trial.lead.is_none());
+        let Some(own) = own.filter_map(Trial::measured).next_back() else { return true };
         let recipe = &self.config.training;
         let qaft = match self.config.mode.in_the_loop() {
             Quantisation::Qaft => recipe.qaft.epochs,
             Quantisation::Ptq | Quantisation::None => 0.0,
         };
-        policy * (recipe.float.epochs + qaft) >= new * qaft
-    }
-
-    /// The next point of `problem`, and by how much it is expected to raise the hypervolume.
-    fn ask(
-        &self,
-        problem: &dyn Problem,
-        history: &History,
-        pending: &[Point],
-        number: u64,
-        purpose: &str,
-    ) -> Option<(Point, Option<f64>)> {
-        let situation = Situation { problem, reference: reference(&self.config), history, pending };
-        let mut random = stream(self.config.seed, number, purpose);
-        let proposal = self.config.strategy().propose(&situation, 1, &mut random);
-        Some((proposal.points.into_iter().next()?, proposal.expected_improvement))
+        // In images trained on. Scoring an image is a third of the work of training on it, which also goes backwards; so not
+        // even without fine-tuning does a network spend its few policies at once on what hardly gains anything.
+        let scoring = own.images as f64 / 3.0;
+        let whole = own.trained_images as f64 + scoring;
+        let part = own.trained_images as f64 * qaft / (recipe.float.epochs + qaft) + scoring;
+        policy * whole >= new * part
     }
 
     fn proposal(&self, point: &Point, lead: Option<u64>) -> Proposal {

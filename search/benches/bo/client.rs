@@ -17,16 +17,16 @@ use serde_json::{Value, json};
 pub(crate) trait Oracle {
     /// What the table is called.
     fn title(&self) -> String;
-    /// The problem as ask-tell takes it: objectives `accuracy` and `size`, the latter known.
+    /// The problem as ask-tell takes it.
     fn definition(&self) -> Value;
     /// Of [`Oracle::truth`].
     fn reference(&self) -> Reference;
     /// The hypervolume of the best front, exact or the best known.
     fn best_hypervolume(&self) -> f64;
-    /// The size on the client's scale.
-    fn size(&self, point: &Point) -> f64;
-    /// The accuracy that one trial of `point` reports.
-    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> f64;
+    /// The known objective as the client counts; `None`: `point` is not allowed.
+    fn cost(&self, point: &Point) -> Option<f64>;
+    /// What one trial of `point` reports of the objectives that are not known, by name; `None`: it failed.
+    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> Option<Value>;
     /// What `point` is really worth.
     fn truth(&self, point: &Point) -> Objectives;
 }
@@ -95,17 +95,21 @@ impl<O: Oracle> Client<'_, O> {
         let answer: Value = serde_json::from_str(line)?;
         if let Some(candidates) = answer["cost"].as_array() {
             let points = candidates.iter().map(|params| self.point(params));
-            let costs: anyhow::Result<Vec<f64>> =
-                points.map(|point| point.map(|point| self.oracle.size(&point))).collect();
+            let costs: anyhow::Result<Vec<Option<f64>>> =
+                points.map(|point| point.map(|point| self.oracle.cost(&point))).collect();
             self.outbox.push_back(json!({"cost": costs?}));
         } else if let Some(asked) = answer["trials"].as_array() {
             for trial in asked {
                 let point = self.point(&trial["params"])?;
                 let mut random = stream(self.seed, self.study.hypervolumes.len() as u64, "observe");
-                let accuracy = self.oracle.observe(&point, &mut random);
-                self.front.insert(self.oracle.truth(&point));
+                let told = match self.oracle.observe(&point, &mut random) {
+                    Some(values) => {
+                        self.front.insert(self.oracle.truth(&point));
+                        json!({"id": trial["id"], "values": values})
+                    }
+                    None => json!({"id": trial["id"], "failed": "as it happens"}),
+                };
                 self.study.hypervolumes.push(self.front.hypervolume());
-                let told = json!({"id": trial["id"], "values": {"accuracy": accuracy}});
                 self.outbox.push_back(json!({"tell": [told]}));
             }
             if !asked.is_empty() && self.study.hypervolumes.len() < self.trials {

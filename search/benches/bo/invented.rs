@@ -2,7 +2,7 @@
 //! rises with size and MACs towards a ceiling; most genes have a small optimum of their own, some pairs interact, and
 //! trials are noisy.
 
-use bomp_search::bo::pareto::{Front, Objectives, Reference};
+use bomp_search::bo::pareto::{Objectives, Reference};
 use bomp_search::bo::problem::{Kind, Point, Problem};
 use bomp_search::space::{Limits, Space, SpaceProblem};
 use bomp_search::stream::stream;
@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::client::Oracle;
+use crate::climb::climb;
 
 /// Standard deviation of an observed accuracy.
 const NOISE: f64 = 0.003;
@@ -55,6 +56,15 @@ impl Invented {
         Ok(Self { problem, largest, optima, pairs })
     }
 
+    fn size(&self, point: &Point) -> f64 {
+        bomp_export::layout::blob_bytes(&self.problem.network(point)) as f64
+    }
+
+    /// What a noisy trial reports.
+    pub(crate) fn observed(&self, point: &Point, rng: &mut ChaCha8Rng) -> f64 {
+        self.accuracy(point) + NOISE * rng.sample::<f64, _>(rand_distr::StandardNormal)
+    }
+
     fn accuracy(&self, point: &Point) -> f64 {
         let log_bytes = self.size(point).log10();
         let log_macs = self.problem.features(std::slice::from_ref(point))[0][0];
@@ -97,35 +107,22 @@ impl Oracle for Invented {
 
     /// That of the best front that hill climbing on the formula itself finds.
     fn best_hypervolume(&self) -> f64 {
-        let mut front = Front::new(self.reference());
-        let mut rng = stream(0, 0, "best known");
-        for step in 0..40 {
-            let most = 3.0 + f64::from(step) / 39.0 * (self.largest.log10() - 3.0);
-            let mut best: Option<(Point, Objectives)> = None;
-            for attempt in 0..3000 {
-                let point = match &best {
-                    Some((point, _)) if attempt > 300 => self.problem.mutate(point, &mut rng),
-                    _ => self.problem.sample(&mut rng),
-                };
-                if self.problem.costs(std::slice::from_ref(&point))[0].is_none() {
-                    continue;
-                }
-                let truth = self.truth(&point);
-                front.insert(truth);
-                if truth.cost <= most && best.as_ref().is_none_or(|(_, o)| truth.value > o.value) {
-                    best = Some((point, truth));
-                }
-            }
-        }
-        front.hypervolume()
+        let feasible = |point: &Point| self.problem.costs(std::slice::from_ref(point))[0].is_some();
+        climb(
+            self.reference(),
+            (3.0, self.largest.log10()),
+            |rng| self.problem.sample(rng),
+            |point, rng| self.problem.mutate(point, rng),
+            |point| feasible(point).then(|| self.truth(point)),
+        )
     }
 
-    fn size(&self, point: &Point) -> f64 {
-        bomp_export::layout::blob_bytes(&self.problem.network(point)) as f64
+    fn cost(&self, point: &Point) -> Option<f64> {
+        Some(self.size(point))
     }
 
-    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> f64 {
-        self.accuracy(point) + NOISE * rng.sample::<f64, _>(rand_distr::StandardNormal)
+    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> Option<Value> {
+        Some(json!({"accuracy": self.observed(point, rng)}))
     }
 
     fn truth(&self, point: &Point) -> Objectives {

@@ -34,7 +34,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         };
         let Some(cost) = problem.costs(std::slice::from_ref(&point))[0] else { continue };
         if ended < FINISHED {
-            let value = invented.observe(&point, &mut rng);
+            let value = invented.observed(&point, &mut rng);
             let outcome = Outcome::Finished(Objectives { value, cost });
             history.push(problem.dimensions(), Observation { point, outcome })?;
         } else {

@@ -1,11 +1,15 @@
 //! How many trials the optimiser needs, and how long it thinks: the strategies side by side, as a client of ask-tell sees
-//! them, on a table of real trainings and on an invented accuracy over Table I; and the time of one proposal late in a
-//! long study. `cargo xtask bench bo` runs it.
+//! them, on a table of real trainings, on an invented accuracy over Table I and on invented problems of other characters;
+//! what several policies for each network save; and the time of one proposal late in a long study. `cargo xtask bench bo`
+//! runs it.
 
 mod client;
+mod climb;
 mod compare;
 mod invented;
 mod late;
+mod made;
+mod policies;
 mod table;
 
 use std::path::PathBuf;
@@ -28,9 +32,15 @@ struct Arguments {
     /// Most trials of a study
     #[arg(long, default_value_t = 300)]
     trials: usize,
-    /// Most trials of a study on the invented accuracy, where each proposal takes longer
+    /// Most trials of a study on an invented problem
     #[arg(long, default_value_t = 150)]
     invented_trials: usize,
+    /// Studies for each strategy on an invented problem
+    #[arg(long, default_value_t = 6)]
+    invented_seeds: u64,
+    /// Only these: `table`, `paper`, `policies`, `late`, or the name of an invented problem [default: all]
+    #[arg(long)]
+    only: Vec<String>,
     /// Passed by `cargo bench`; means nothing here
     #[arg(long, hide = true)]
     bench: bool,
@@ -40,12 +50,27 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let all = StrategyKind::value_variants();
     let strategies = if arguments.strategy.is_empty() { all } else { &arguments.strategy };
-    match &arguments.table {
-        Some(path) => {
-            compare::run(&table::Table::read(path)?, strategies, arguments.trials, arguments.seeds)?
+    let wanted = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+    if wanted("table") {
+        match &arguments.table {
+            Some(path) => {
+                compare::run(&table::Table::read(path)?, strategies, arguments.trials, arguments.seeds)?
+            }
+            None => println!("SKIPPED: the table of real trainings; name it with --table"),
         }
-        None => println!("SKIPPED: the table of real trainings; name it with --table"),
     }
-    compare::run(&invented::Invented::paper()?, strategies, arguments.invented_trials, arguments.seeds)?;
-    late::run()
+    let (trials, seeds) = (arguments.invented_trials, arguments.invented_seeds);
+    if wanted("paper") {
+        compare::run(&invented::Invented::paper()?, strategies, trials, seeds)?;
+    }
+    for made in made::all().iter().filter(|made| wanted(made.name)) {
+        compare::run(made, strategies, trials, seeds)?;
+    }
+    if wanted("policies") {
+        policies::run()?;
+    }
+    if wanted("late") {
+        late::run()?;
+    }
+    Ok(())
 }

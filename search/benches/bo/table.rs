@@ -87,13 +87,13 @@ impl Oracle for Table {
         hypervolume(self, self.entries.keys())
     }
 
-    fn size(&self, point: &Point) -> f64 {
-        self.entries[point].size
+    fn cost(&self, point: &Point) -> Option<f64> {
+        Some(self.entries[point].size)
     }
 
-    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> f64 {
+    fn observe(&self, point: &Point, rng: &mut ChaCha8Rng) -> Option<Value> {
         let accuracies = &self.entries[point].accuracies;
-        accuracies[rng.random_range(0..accuracies.len())]
+        Some(json!({"accuracy": accuracies[rng.random_range(0..accuracies.len())]}))
     }
 
     fn truth(&self, point: &Point) -> Objectives {

@@ -88,9 +88,8 @@ pub(super) struct Parameter {
     pub(super) name: String,
     kind: ParameterKind,
     pub(super) choices: Vec<Value>,
-    /// How the numbers of an ordinal parameter act.
-    #[serde(default)]
-    scale: Scale,
+    /// How the numbers of an ordinal parameter act; absent: on the scale on which they are spread more evenly.
+    scale: Option<Scale>,
 }
 
 /// One figure to be improved.
@@ -217,6 +216,12 @@ impl Objective {
     }
 }
 
+/// How many times as far apart as the closest neighbours the farthest are.
+fn unevenness(coordinates: &[f64]) -> f64 {
+    let gaps = || coordinates.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+    gaps().fold(0.0, f64::max) / gaps().fold(f64::INFINITY, f64::min)
+}
+
 impl Parameter {
     fn check(&self) -> Result<(), String> {
         if !(1..=MOST_CHOICES).contains(&self.choices.len()) {
@@ -230,7 +235,7 @@ impl Parameter {
                 return Err(format!("choice {choice} is given twice"));
             }
         }
-        let log = self.scale == Scale::Log10;
+        let log = self.scale == Some(Scale::Log10);
         match (self.kind, self.coordinates()) {
             (ParameterKind::Nominal, _) if log => Err("a nominal parameter has no scale".into()),
             (ParameterKind::Ordinal, None) if log => Err("a scale of log10 takes positive numbers".into()),
@@ -244,7 +249,15 @@ impl Parameter {
 
     /// The choices as numbers on their scale, if they all are some.
     fn coordinates(&self) -> Option<Vec<f64>> {
-        self.choices.iter().map(|choice| self.scale.apply(choice.as_f64()?)).collect()
+        let on = |scale: Scale| -> Option<Vec<f64>> {
+            self.choices.iter().map(|choice| scale.apply(choice.as_f64()?)).collect()
+        };
+        if let Some(scale) = self.scale {
+            return on(scale);
+        }
+        let linear = on(Scale::Linear)?;
+        let log = on(Scale::Log10).filter(|log| unevenness(log) < unevenness(&linear));
+        Some(log.unwrap_or(linear))
     }
 
     fn dimension(&self) -> Dimension {

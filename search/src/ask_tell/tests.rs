@@ -6,6 +6,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::{Definition, Lines, serve};
+use crate::bo::problem::Kind;
 use crate::bo::strategy::{Ehvi, Evolution, Random, Strategy};
 
 /// A client that sends its questions one after another and answers those for costs.
@@ -52,6 +53,24 @@ const PROBLEM: &str = r#"{"parameters":[{"name":"op","kind":"nominal","choices":
     "objectives":[{"name":"accuracy","direction":"maximise","reference":0.0},
     {"name":"size","direction":"minimise","scale":"log10","known":true,"reference":100.0}],
     "limits":{"size":50}}"#;
+
+#[test]
+fn numbers_without_a_scale_act_on_the_one_on_which_they_are_spread_more_evenly() {
+    let coordinates = |choices: &str, scale: &str| {
+        let text = PROBLEM.replace(r#"[1,2,4,8],"scale":"log10""#, &format!("{choices}{scale}"));
+        let dimension = Definition::parse("test", &text).unwrap().dimensions().remove(1);
+        let Kind::Ordinal(coordinates) = dimension.kind else { panic!("it is ordinal") };
+        coordinates
+    };
+    let (linear, log) = (r#","scale":"linear""#, r#","scale":"log10""#);
+    for decades in ["[0.0005,0.001,0.005,0.01]", "[16,32,64,128]", "[1000,100,10]"] {
+        assert_eq!(coordinates(decades, ""), coordinates(decades, log));
+    }
+    for steps in ["[3,5,7]", "[0,1,10,100]", "[0.0,0.3,0.6]", "[2,9]", "[5]"] {
+        assert_eq!(coordinates(steps, ""), coordinates(steps, linear));
+    }
+    assert_eq!(coordinates("[1,10,100]", linear), [1.0, 10.0, 100.0]);
+}
 
 fn size(params: &Value) -> f64 {
     let op = if params["op"] == "a" { 10.0 } else { 3.0 };

@@ -70,8 +70,8 @@ impl<'a> Pool<'a> {
     }
 
     /// Up to `count` random candidates. Fewer than `count` means that the space
-    /// has no others (proved by looking at every point if there are at most [`ENUMERABLE`], concluded from tens of
-    /// thousands of draws in vain if there are more).
+    /// has no others (proved by looking at every point if there are at most 2^18, concluded from tens of thousands of
+    /// draws in vain if there are more).
     pub fn sample(&mut self, count: usize, rng: &mut ChaCha8Rng) -> Vec<Candidate> {
         let mut found = Vec::with_capacity(count);
         for attempt in 0..ATTEMPTS {

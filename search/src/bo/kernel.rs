@@ -321,7 +321,8 @@ pub(super) mod tests {
         let inputs = mixed_inputs(&geometry, 30, 2);
         let k = kernel.cross(&inputs, &inputs);
         let textbook = |d: f64| (1.0 + 5f64.sqrt() * d + 5.0 * d * d / 3.0) * (-(5f64.sqrt()) * d).exp();
-        let coordinates = [0.0, 0.25, 0.5, 1.0f64];
+        // Of the levels 0, 1, 2, 4: half by their values, half by their positions.
+        let coordinates = [0.0, (0.25 + 1.0 / 3.0) / 2.0, (0.5 + 2.0 / 3.0) / 2.0, 1.0f64];
         for i in 0..30 {
             for j in 0..30 {
                 let l = |d, i| level(&geometry, &inputs, d, i);

@@ -10,8 +10,8 @@ pub type Point = Box<[u16]>;
 /// How the levels of a dimension relate to each other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// Ordered levels at the given coordinates, strictly monotone; only the ratios of their distances matter. Give the
-    /// logarithm of a quantity that acts by its ratio.
+    /// Ordered levels at the given coordinates, strictly monotone. They lie apart by their coordinates and by their
+    /// positions in equal parts; only ratios of distances matter. Give the logarithm of a quantity that acts by its ratio.
     Ordinal(Vec<f64>),
     /// This many levels without an order: any two different ones are equally far apart.
     Nominal(u16),
@@ -51,8 +51,15 @@ impl Dimension {
         match &self.kind {
             Kind::Nominal(_) => f64::from(u8::from(a != b)),
             Kind::Ordinal(coordinates) => {
-                let range = (coordinates[coordinates.len() - 1] - coordinates[0]).abs();
-                if range > 0.0 { (coordinates[a] - coordinates[b]).abs() / range } else { 0.0 }
+                let last = coordinates.len() - 1;
+                let range = (coordinates[last] - coordinates[0]).abs();
+                if range == 0.0 {
+                    return 0.0;
+                }
+                // Half by coordinates, half by position: levels that crowd at one end, as decades do on a linear scale, stay
+                // apart, and no choice of a scale can spoil a dimension.
+                let steps = a.abs_diff(b) as f64 / last as f64;
+                0.5 * ((coordinates[a] - coordinates[b]).abs() / range + steps)
             }
         }
     }
@@ -80,6 +87,12 @@ pub trait Problem {
     /// predict its outcome. A known cost is used without being listed here.
     fn features(&self, points: &[Point]) -> Vec<Vec<f64>> {
         vec![Vec::new(); points.len()]
+    }
+
+    /// For each of the (canonical) points what its value would be but for what is still to be learned, where that is known,
+    /// e.g. the accuracy of its trained network before quantisation: the surrogate then models the difference alone.
+    fn baselines(&self, points: &[Point]) -> Vec<f64> {
+        vec![0.0; points.len()]
     }
 
     /// The dimensions that identify a realisation shared by several observations: those that agree on all of them also

@@ -55,25 +55,31 @@ impl<'a> Surrogate<'a> {
         let costs: Vec<f64> = objectives.iter().map(|o| o.cost).collect();
         let (encoder, inputs) = Encoder::new(problem, &points, &costs);
         let mut front = Front::of(reference, objectives.iter().copied());
-        let values: Vec<f64> = objectives.iter().map(|o| o.value).collect();
+        let bases = problem.baselines(&points);
+        let values: Vec<f64> = objectives.iter().zip(&bases).map(|(o, base)| o.value - base).collect();
         let (value, cost) = if problem.cost_is_known() {
-            let levels: Vec<f64> = costs.iter().map(|&cost| front.level(cost)).collect();
+            let levels: Vec<f64> =
+                costs.iter().zip(&bases).map(|(&cost, base)| front.level(cost) - base).collect();
             let value = Gp::fit(&encoder.geometry, inputs, &compress_below(&levels, &values));
             // What chance has raised is no level that others have to reach.
             let believed = value.smoothed();
-            let points = believed.iter().zip(&costs);
+            let points = believed.iter().zip(&bases).zip(&costs);
             front = Front::of(
                 reference,
-                points.map(|(&mean, &cost)| Objectives { value: value.warp().inverse(mean), cost }),
+                points.map(|((&mean, base), &cost)| Objectives {
+                    value: value.warp().inverse(mean) + base,
+                    cost,
+                }),
             );
             (value, None)
         } else {
             // Here a candidate's cost is uncertain too, and only the reference is below every level.
             let raised: Vec<f64> = costs.iter().map(|cost| -cost).collect();
-            let fit = |inputs, level, values: &[f64]| {
-                Gp::fit(&encoder.geometry, inputs, &compress_below(&vec![level; values.len()], values))
-            };
-            (fit(inputs.clone(), reference.value, &values), Some(fit(inputs, -reference.cost, &raised)))
+            let floors: Vec<f64> = bases.iter().map(|base| reference.value - base).collect();
+            let value = Gp::fit(&encoder.geometry, inputs.clone(), &compress_below(&floors, &values));
+            let floors = vec![-reference.cost; raised.len()];
+            let cost = Gp::fit(&encoder.geometry, inputs, &compress_below(&floors, &raised));
+            (value, Some(cost))
         };
         let failures = ended(situation, &encoder);
         Some(Self { encoder, value, cost, fronts: vec![front], failures })
@@ -93,7 +99,12 @@ impl<'a> Surrogate<'a> {
             .filter_map(|(point, cost)| cost.map(|cost| Candidate { point: point.clone(), cost }));
         let candidates: Vec<Candidate> = feasible.collect();
         let means = self.value.predict(&self.encoder.candidates(&candidates)).means;
-        let mut expected = means.column(0).into_iter().map(|&mean| self.value.warp().inverse(mean));
+        let bases = self.encoder.baselines(&candidates);
+        let mut expected = means
+            .column(0)
+            .into_iter()
+            .zip(bases)
+            .map(|(&mean, base)| self.value.warp().inverse(mean) + base);
         costs.iter().map(|cost| cost.and_then(|_| expected.next())).collect()
     }
 
@@ -110,10 +121,11 @@ impl<'a> Surrogate<'a> {
         let inputs = self.encoder.candidates(pending);
         let values = self.value.fantasise(&inputs, rng);
         let costs = self.cost.as_mut().map(|gp| gp.fantasise(&inputs, rng));
+        let bases = self.encoder.baselines(pending);
         for (s, front) in self.fronts.iter_mut().enumerate() {
             for (p, candidate) in pending.iter().enumerate() {
                 let cost = costs.as_ref().map_or(candidate.cost, |costs| -costs[(p, s)]);
-                front.insert(Objectives { value: values[(p, s)], cost });
+                front.insert(Objectives { value: values[(p, s)] + bases[p], cost });
             }
         }
     }
@@ -124,10 +136,11 @@ impl<'a> Surrogate<'a> {
         let value = self.value.predict(&inputs);
         let cost = self.cost.as_ref().map(|gp| (gp, gp.predict(&inputs)));
         let chances = self.failures.chances_of_success(&self.value, &inputs);
+        let bases = self.encoder.baselines(candidates);
         let score = |(i, candidate): (usize, &Candidate)| {
             let improvement = |(s, front): (usize, &Front)| {
-                let excess =
-                    |level| self.value.warp().expected_excess(value.means[(i, s)], value.sigmas[i], level);
+                let (mean, sigma) = (value.means[(i, s)], value.sigmas[i]);
+                let excess = |level| self.value.warp().expected_excess(mean, sigma, level - bases[i]);
                 let shortfall = |bound: f64| match &cost {
                     None => (bound - candidate.cost).max(0.0),
                     Some((gp, cost)) => gp.warp().expected_excess(cost.means[(i, s)], cost.sigmas[i], -bound),
@@ -171,6 +184,12 @@ impl<'a> Encoder<'a> {
             candidates.iter().map(|c| (c.point.clone(), c.cost)).unzip();
         let features = raw_features(self.problem, &points, &costs);
         self.encode(&points, features)
+    }
+
+    /// Of each of `candidates`.
+    fn baselines(&self, candidates: &[Candidate]) -> Vec<f64> {
+        let points: Vec<Point> = candidates.iter().map(|c| c.point.clone()).collect();
+        self.problem.baselines(&points)
     }
 
     fn encode(&self, points: &[Point], mut features: Vec<Vec<f64>>) -> Inputs {

@@ -1,7 +1,7 @@
 //! The policies of bit widths of networks that are trained already, as a problem of its own: what can be tried without
 //! training a float network again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -20,6 +20,8 @@ pub struct Policies<'a> {
     /// Of each architecture the narrowest policy, which stands for it; in order and as a set.
     architectures: Vec<Point>,
     known: HashSet<Point>,
+    /// The accuracy of the float networks that are known, by narrowest policy.
+    floats: HashMap<Point, f64>,
 }
 
 impl<'a> Policies<'a> {
@@ -29,8 +31,13 @@ impl<'a> Policies<'a> {
     /// If there are no points.
     #[must_use]
     pub fn new(problem: &'a SpaceProblem, points: impl IntoIterator<Item = Point>) -> Self {
-        let mut policies =
-            Self { problem, widths: widths(problem), architectures: Vec::new(), known: HashSet::new() };
+        let mut policies = Self {
+            problem,
+            widths: widths(problem),
+            architectures: Vec::new(),
+            known: HashSet::new(),
+            floats: HashMap::new(),
+        };
         for point in points {
             let narrowest = policies.narrowest(&point);
             if policies.known.insert(narrowest.clone()) {
@@ -46,6 +53,21 @@ impl<'a> Policies<'a> {
     #[must_use]
     pub fn narrowest(&self, point: &Point) -> Point {
         self.with(point, |_| 0)
+    }
+
+    /// The same, given the accuracies of float networks, each by a point of its architecture.
+    #[must_use]
+    pub fn with_floats(mut self, accuracies: impl IntoIterator<Item = (Point, f64)>) -> Self {
+        for (point, accuracy) in accuracies {
+            self.floats.insert(self.narrowest(&point), accuracy);
+        }
+        self
+    }
+
+    /// Whether the accuracy of the float network of `point` is known.
+    #[must_use]
+    pub fn knows_float(&self, point: &Point) -> bool {
+        self.floats.contains_key(&self.narrowest(point))
     }
 
     /// The canonical point of the architecture of `point` in which `level` chooses the width of each of the genes.
@@ -97,6 +119,11 @@ impl Problem for Policies<'_> {
 
     fn shared(&self) -> &[usize] {
         self.problem.shared()
+    }
+
+    /// The accuracy before quantisation, where it is known.
+    fn baselines(&self, points: &[Point]) -> Vec<f64> {
+        points.iter().map(|point| self.floats.get(&self.narrowest(point)).copied().unwrap_or(0.0)).collect()
     }
 
     /// Widths up to a random one, so that policies of all sizes are met; the limits are left to [`Problem::costs`].

@@ -65,6 +65,12 @@ impl Measured {
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images.max(1) as f64
     }
+
+    /// Validation accuracy of the float network, 0..=1.
+    #[must_use]
+    pub fn float_accuracy(&self) -> f64 {
+        self.float_correct as f64 / self.images.max(1) as f64
+    }
 }
 
 /// Where a trial stands.
