@@ -7,6 +7,7 @@
 mod data;
 mod firmware_rust;
 mod libraries;
+mod numpy;
 mod packages;
 mod progress;
 mod wheels;
@@ -19,13 +20,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Install what this machine lacks: system packages, libtorch, ONNX Runtime, a Rust toolchain for Arm, the data
+/// Install what this machine lacks: system packages, libtorch, ONNX Runtime, numpy, a Rust toolchain for Arm, the data
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
     /// Folder with the four gzipped IDX files of Fashion-MNIST (default: BOMP_DATA, else Debian's package)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Install libtorch and ONNX Runtime again even if they are there
+    /// Install libtorch, ONNX Runtime and numpy again even if they are there
     #[arg(long)]
     force: bool,
 }
@@ -74,7 +75,8 @@ fn install(machine: &dyn Machine, options: &Options, folder: &Path) -> Result<()
     if own_data.is_none() {
         needs.push(data::PACKAGE);
     }
-    if !libraries.is_empty() {
+    let numpy = numpy::is_wanted(machine, folder, options.force);
+    if numpy || !libraries.is_empty() {
         needs.push(wheels::PIP);
     }
     if firmware == firmware_rust::Choice::DebianPackages {
@@ -83,6 +85,9 @@ fn install(machine: &dyn Machine, options: &Options, folder: &Path) -> Result<()
     packages::install(machine, &needs)?;
     for library in libraries {
         wheels::install(machine, library, folder)?;
+    }
+    if numpy {
+        numpy::install(machine, folder)?;
     }
     Ok(())
 }

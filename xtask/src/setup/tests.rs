@@ -39,6 +39,11 @@ fn react(world: World, has: &mut Contents, line: &str) -> Result<String, String>
             Err("no such module".into())
         }
         ["python3", "-m", "pip", "--version"] => Ok("pip 23.2.1".into()),
+        ["python3", "-c", "import", "numpy"] => Err("ModuleNotFoundError".into()),
+        ["python3", "-m", "pip", "install", .., target, _] => {
+            fs::create_dir_all(Path::new(target).join("numpy")).unwrap();
+            done
+        }
         ["python3", "-m", "pip", "download", ..] => {
             // One empty wheel for each pin of the list.
             let list = words[words.iter().position(|&word| word == "--requirement").unwrap() + 1];
@@ -98,7 +103,7 @@ fn bring(world: World, has: &mut Contents, package: &str) -> Result<(), String> 
 
 /// The commands that change a machine.
 fn changes(machine: &FakeMachine) -> Vec<String> {
-    let changing = ["apt-get", "rustup", "pip download", "unpack.py"];
+    let changing = ["apt-get", "rustup", "pip download", "pip install", "unpack.py"];
     let log = machine.take_log();
     log.into_iter().filter(|line| changing.iter().any(|word| line.contains(word))).collect()
 }
@@ -112,6 +117,8 @@ fn a_bare_machine_is_set_up_once() {
     let first = changes(&machine);
     assert_eq!(first.iter().filter(|line| line.contains("apt-get") && line.contains(" install ")).count(), 1);
     assert_eq!(first.iter().filter(|line| line.contains("pip download")).count(), 2);
+    assert_eq!(first.iter().filter(|line| line.contains("pip install")).count(), 1);
+    assert!(folder.path().join("python/numpy").is_dir());
     for library in ["libtorch", "onnxruntime"] {
         assert!(folder.path().join(library).join("build-version").is_file());
     }
