@@ -3,6 +3,7 @@
 
 mod errors;
 mod figures;
+mod schemas;
 
 use std::fs;
 use std::path::{Path, PathBuf};
