@@ -33,7 +33,8 @@ fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
     assert_eq!(verdict.device_correct, verdict.host_correct);
     assert_eq!(verdict.macs, cost::macs(&candidate.network));
     assert_eq!(verdict.section_bytes, layout::blob_bytes(&candidate.network) as u64);
-    assert_eq!(verdict.ram.arena_used, ArenaPlan::of(&candidate.network).size as u64);
+    assert_eq!(verdict.ram.arena_predicted, ArenaPlan::of(&candidate.network).size as u64);
+    assert!(verdict.ram.arena_used <= verdict.ram.arena_predicted);
     let counts = verdict.instructions;
     assert!(counts.min as f64 <= counts.mean && counts.mean <= counts.max as f64);
     // A dual multiply-accumulate is the most that this processor does in one instruction.

@@ -8,7 +8,7 @@ use crate::blob::{
     checksum,
 };
 use crate::error::{ModelError, RunError};
-use crate::kernels::{Kernels, Portable};
+use crate::kernels::{Kernels, Native};
 use crate::layer::{Layer, Op, Shape, Tensor, decode, tensor};
 use crate::plan::{self, range};
 
@@ -149,7 +149,7 @@ impl<'a> Model<'a> {
         tensor(self.header, self.records, 0).unwrap_or(NONE)
     }
 
-    /// Classifies one image with the [`Portable`] kernels.
+    /// Classifies one image with the kernels that suit the processor, [`Native`].
     ///
     /// `input` has [`Self::input_len`] elements [H, W, C]; `arena` at least [`Self::arena_size`] bytes at a
     /// multiple of 4 (see [`crate::Arena`]), whatever is in them; `logits` [`Self::classes`] elements.
@@ -157,7 +157,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// A slice of the wrong length or alignment. Nothing is computed then.
     pub fn run(&self, input: &[i8], arena: &mut [i8], logits: &mut [i32]) -> Result<(), RunError> {
-        self.run_with::<Portable>(input, arena, logits, |_, _| {})
+        self.run_with::<Native>(input, arena, logits, |_, _| {})
     }
 
     /// As [`Self::run`], with kernels of choice; calls `observe(layer, output)` after each layer but the classifier.

@@ -171,6 +171,24 @@ impl<'a> Packed<'a> {
         Self { bytes, bits }
     }
 
+    /// Width of a value.
+    #[must_use]
+    #[inline]
+    pub const fn bits(self) -> u8 {
+        self.bits
+    }
+
+    /// The bytes of the values `start..start + count`; none if they do not begin and end at a byte.
+    #[must_use]
+    #[inline]
+    pub fn aligned(self, start: usize, count: usize) -> &'a [u8] {
+        let (first, length) = (start * usize::from(self.bits), count * usize::from(self.bits));
+        if !first.is_multiple_of(8) || !length.is_multiple_of(8) {
+            return &[];
+        }
+        self.bytes.get(first / 8..first / 8 + length / 8).unwrap_or(&[])
+    }
+
     /// Value `index`, -2^(b-1)..2^(b-1). Bits past the end of the stream read as zero.
     #[must_use]
     #[inline]
@@ -187,24 +205,46 @@ impl<'a> Packed<'a> {
     /// Writes the values `start..start + into.len()` to `into`, in one pass over the bytes.
     #[inline]
     pub fn unpack(self, start: usize, into: &mut [i8]) {
-        let bits = u32::from(self.bits);
+        let mut values = self.values(start);
+        for place in into {
+            *place = values.next_value();
+        }
+    }
+
+    /// The values from number `start` on. Bits past the end of the stream read as zero.
+    #[inline]
+    pub fn values(self, start: usize) -> Values<'a> {
         let first_bit = start * usize::from(self.bits);
         let mut stream = self.bytes.get(first_bit / 8..).unwrap_or(&[]).iter();
-        let mut next = || u32::from(stream.next().copied().unwrap_or(0));
         let skipped = (first_bit % 8) as u32;
-        let mut window = next() >> skipped;
-        let mut available = 8 - skipped;
-        let mask = (1u32 << bits) - 1;
-        let offset = 1i32 << (bits - 1);
-        for value in into {
-            if available < bits {
-                window |= next() << available;
-                available += 8;
-            }
-            *value = ((window & mask) as i32 - offset) as i8;
-            window >>= bits;
-            available -= bits;
+        let window = u32::from(stream.next().copied().unwrap_or(0)) >> skipped;
+        Values { stream, window, available: 8 - skipped, bits: u32::from(self.bits) }
+    }
+}
+
+/// Values of a [`Packed`] one after the other, for ever.
+#[derive(Clone, Debug)]
+pub struct Values<'a> {
+    stream: core::slice::Iter<'a, u8>,
+    /// Bits that have been read and not used, from bit 0 on.
+    window: u32,
+    /// How many they are.
+    available: u32,
+    bits: u32,
+}
+
+impl Values<'_> {
+    /// The next value.
+    #[inline]
+    pub fn next_value(&mut self) -> i8 {
+        if self.available < self.bits {
+            self.window |= u32::from(self.stream.next().copied().unwrap_or(0)) << self.available;
+            self.available += 8;
         }
+        let code = self.window & ((1 << self.bits) - 1);
+        self.window >>= self.bits;
+        self.available -= self.bits;
+        (code as i32 - (1 << (self.bits - 1))) as i8
     }
 }
 

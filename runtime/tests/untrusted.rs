@@ -101,7 +101,8 @@ fn blob() -> Vec<u8> {
     bytes.extend(1u16.to_le_bytes());
     bytes.extend((rows.len() as u16).to_le_bytes());
     bytes.extend((total as u32).to_le_bytes());
-    bytes.extend(80u32.to_le_bytes());
+    // Tensors end at 80; the 44 words of scratch of the depthwise convolution lie behind its tensors, at 64.
+    bytes.extend(240u32.to_le_bytes());
     bytes.extend(0u32.to_le_bytes());
     bytes.extend([4u16, 4, 2].map(u16::to_le_bytes).concat());
     bytes.extend([0x80, 0]);
@@ -161,15 +162,18 @@ fn run(bytes: &[u8], input: &[i8]) -> Option<Vec<i32>> {
 fn the_blob_itself_is_accepted_and_runs() {
     let bytes = blob();
     let model = Model::new(&bytes).unwrap();
-    assert_eq!((model.arena_size(), model.input_len(), model.classes(), model.layer_count()), (80, 32, 4, 5));
+    assert_eq!(
+        (model.arena_size(), model.input_len(), model.classes(), model.layer_count()),
+        (240, 32, 4, 5)
+    );
     assert_eq!(f32::from_bits(model.input_scale_bits()), 0.5);
     assert_eq!(f32::from_bits(model.output_scale_bits()), 0.25);
     assert!(run(&bytes, &[1, -7, 100]).is_some());
-    let mut arena = Arena::<81>::new();
+    let mut arena = Arena::<241>::new();
     let mut logits = [0; 4];
     assert_eq!(
-        model.run(&[0; 32], &mut arena[..79], &mut logits),
-        Err(RunError::ArenaTooSmall { needed: 80 })
+        model.run(&[0; 32], &mut arena[..239], &mut logits),
+        Err(RunError::ArenaTooSmall { needed: 240 })
     );
     assert_eq!(model.run(&[0; 32], &mut arena[1..], &mut logits), Err(RunError::ArenaMisaligned));
     assert_eq!(model.run(&[0; 31], &mut arena, &mut logits), Err(RunError::InputLength { needed: 32 }));
@@ -199,6 +203,7 @@ fn each_damage_has_its_error() {
         ("reserved", edited(27, 1), ModelError::BadHeader("reserved")),
         ("input shape", edited(20, 0), ModelError::BadHeader("input shape")),
         ("small arena", edited(12, 79), ModelError::ArenaOverrun { tensor: 3 }),
+        ("no room for scratch", edited(12, 239), ModelError::ScratchOverrun { layer: 0 }),
         ("unknown kind", edited(record(0, 0), 9 | 4 << 4), bad(0, "kind")),
         ("3 bits", edited(record(0, 0), 1 | 3 << 4), bad(0, "bits")),
         ("9 bits", edited(record(0, 0), 1 | 9 << 4), bad(0, "bits")),

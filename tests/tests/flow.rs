@@ -127,7 +127,8 @@ fn killed_resumed_finished_and_proven() {
     assert_eq!(device["logits_equal"], true);
     assert_eq!(device["section_equals_file"], true);
     assert_eq!(device["section_bytes"], bytes);
-    assert_eq!(device["ram"]["arena_used"], size["arena_bytes"]);
+    assert_eq!(device["ram"]["arena_predicted"], size["arena_bytes"]);
+    assert!(device["ram"]["arena_used"].as_u64() <= size["arena_bytes"].as_u64());
 
     // A study is not overwritten, and its data are checked.
     let line = refuse("bomp-search", &["run", "--study", text(&study)]);

@@ -4,18 +4,27 @@
 //! are int32 and, by the limits that [`crate::layer::decode`] checks, never overflow; the additions still wrap
 //! explicitly, so that no build of this crate has a panic there.
 
+mod dsp;
 mod portable;
 mod reference;
 mod scratch;
 #[cfg(test)]
 mod tests;
 
+pub use dsp::Dsp;
 pub use portable::Portable;
 pub use reference::Reference;
 pub use scratch::scratch_words;
 
 use crate::layer::{Layer, Weights, Window};
 use crate::quant::{AddScale, Output};
+
+/// The kernels that are best on the processor that this is compiled for.
+#[cfg(target_arch = "arm")]
+pub type Native = Dsp;
+/// The kernels that are best on the processor that this is compiled for.
+#[cfg(not(target_arch = "arm"))]
+pub type Native = Portable;
 
 /// One implementation of every layer kind.
 ///

@@ -69,7 +69,7 @@ impl Kernels for Portable {
         place: &mut [i8],
         scratch: &mut [u32],
     ) {
-        depthwise::in_place(layer, window, weights, place, scratch);
+        super::Dsp::depthwise_in_place(layer, window, weights, place, scratch);
     }
 
     fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {

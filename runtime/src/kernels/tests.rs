@@ -1,6 +1,6 @@
 //! Every kernel set against [`Reference`], on generated layers of every kind, width, kernel size, stride and padding.
 
-use super::{Kernels, Portable, Reference, scratch_words};
+use super::{Dsp, Kernels, Portable, Reference, scratch_words};
 use crate::blob::Channel;
 use crate::layer::{Geometry, Kind, Layer, Op, Shape, Tensor, Weights, Window};
 use crate::quant::{Multiplier, Output, Packed, pack};
@@ -157,4 +157,4 @@ macro_rules! held_against_reference {
     )*};
 }
 
-held_against_reference!(portable: Portable);
+held_against_reference!(portable: Portable, dsp: Dsp);

@@ -14,7 +14,6 @@ const MAX_SIDE: usize = 7;
 /// Largest number of taps of a kernel.
 const MAX_TAPS: usize = MAX_SIDE * MAX_SIDE;
 
-#[inline(never)]
 pub(super) fn depthwise(
     layer: &Layer<'_>,
     window: Window,
@@ -36,52 +35,6 @@ pub(super) fn depthwise(
     }
 }
 
-/// `scratch` holds the image of four channels at a time, while their output is written over their input.
-#[inline(never)]
-pub(super) fn in_place(
-    layer: &Layer<'_>,
-    window: Window,
-    weights: Weights<'_>,
-    place: &mut [i8],
-    scratch: &mut [u32],
-) {
-    if window.kernel_height > MAX_SIDE || window.kernel_width > MAX_SIDE {
-        return Reference::depthwise_in_place(layer, window, weights, place, scratch);
-    }
-    let fours = layer.output.shape.channels / 4 * 4;
-    for first in (0..fours).step_by(4) {
-        copied::<4>(layer, window, weights, place, scratch, first);
-    }
-    for first in fours..layer.output.shape.channels {
-        copied::<1>(layer, window, weights, place, scratch, first);
-    }
-}
-
-/// The channels `first..first + LANES` in place, by way of a copy. Never inlined: its lanes need stack.
-#[inline(never)]
-fn copied<const LANES: usize>(
-    layer: &Layer<'_>,
-    window: Window,
-    weights: Weights<'_>,
-    place: &mut [i8],
-    scratch: &mut [u32],
-    first: usize,
-) {
-    let shape = layer.input.shape;
-    let copies: &mut [i8] = bytemuck::cast_slice_mut(scratch);
-    for (copy, pixel) in
-        copies.as_chunks_mut::<LANES>().0.iter_mut().zip(place.chunks_exact(shape.channels.max(1)))
-    {
-        if let Some(values) = pixel.get(first..).and_then(|values| values.first_chunk()) {
-            *copy = *values;
-        }
-    }
-    let mut lanes = Lanes::<LANES>::new(window, shape.width, LANES);
-    let length = layer.output.shape.elements().unwrap_or(0);
-    let output = place.get_mut(..length).unwrap_or(&mut []);
-    group(layer, window, weights, &mut lanes, Source { elements: copies, first: 0 }, first, output);
-}
-
 /// All channels, `LANES` at a time, which is at most their number. The last group overlaps the one before if it must; what
 /// both compute is the same.
 #[inline(never)]
@@ -92,51 +45,34 @@ fn in_lanes<const LANES: usize>(
     input: &[i8],
     output: &mut [i8],
 ) {
-    let channels = layer.output.shape.channels;
-    let mut lanes = Lanes::<LANES>::new(window, layer.input.shape.width, channels);
-    for first in (0..channels).step_by(LANES) {
-        let first = first.min(channels - LANES);
-        group(layer, window, weights, &mut lanes, Source { elements: input, first }, first, output);
-    }
-}
-
-/// Where a group's input is: elements [H, W, pixel] (see [`Lanes::pixel`]), the group's channels from `first` on.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    elements: &'a [i8],
-    first: usize,
-}
-
-/// The channels `first..first + LANES` of the output.
-#[inline(never)]
-fn group<const LANES: usize>(
-    layer: &Layer<'_>,
-    window: Window,
-    weights: Weights<'_>,
-    lanes: &mut Lanes<LANES>,
-    source: Source<'_>,
-    first: usize,
-    output: &mut [i8],
-) {
     let (from, to) = (layer.input.shape, layer.output.shape);
+    let pitch = from.width * from.channels;
+    let mut lanes = Lanes::<LANES> { weights: [[0; LANES]; MAX_TAPS], offsets: [0; MAX_TAPS] };
     let padding = i32::from(layer.input.zero_point) + Lanes::<LANES>::OFFSET;
-    let totals = lanes.load(weights, first);
-    let channels = weights.channels.get(first..first + LANES).unwrap_or(&[]);
-    let requantiser = Requantiser::<LANES>::new(channels, weights.base_shift, layer.quantisation);
-    let mut start = [0; LANES];
-    for ((start, channel), total) in start.iter_mut().zip(channels).zip(totals) {
-        *start = channel.bias().wrapping_sub(total * Lanes::<LANES>::OFFSET);
+    let positions = (0..window.kernel_height).flat_map(|y| (0..window.kernel_width).map(move |x| (y, x)));
+    for (offset, (y, x)) in lanes.offsets.iter_mut().zip(positions) {
+        *offset = y * pitch + x * from.channels;
     }
-    let mut edges = Edges { start, columns: [[0; LANES]; MAX_SIDE] };
-    let mut last_rows = None;
-    for (y, output) in output.chunks_exact_mut((to.width * to.channels).max(1)).enumerate() {
-        let rows = Covered::new(y * window.stride, window.pad_top, window.kernel_height, from.height);
-        if last_rows != Some(rows) {
-            edges = Edges::new(start, window, lanes, rows, padding);
-            last_rows = Some(rows);
+    for first in (0..to.channels).step_by(LANES) {
+        let first = first.min(to.channels - LANES);
+        let totals = lanes.load(weights, first);
+        let channels = weights.channels.get(first..first + LANES).unwrap_or(&[]);
+        let requantiser = Requantiser::<LANES>::new(channels, weights.base_shift, layer.quantisation);
+        let mut start = [0; LANES];
+        for ((start, channel), total) in start.iter_mut().zip(channels).zip(totals) {
+            *start = channel.bias().wrapping_sub(total * Lanes::<LANES>::OFFSET);
         }
-        let row = Row { layer, window, lanes, rows, edges: &edges, source, first };
-        row.run(y, &requantiser, output);
+        let mut edges = Edges { start, columns: [[0; LANES]; MAX_SIDE] };
+        let mut last_rows = None;
+        for (y, output) in output.chunks_exact_mut(to.width * to.channels).enumerate() {
+            let rows = Covered::new(y * window.stride, window.pad_top, window.kernel_height, from.height);
+            if last_rows != Some(rows) {
+                edges = Edges::new(start, window, &lanes, rows, padding);
+                last_rows = Some(rows);
+            }
+            let row = Row { layer, window, lanes: &lanes, rows, edges: &edges, input, first };
+            row.run(y, &requantiser, output);
+        }
     }
 }
 
@@ -146,23 +82,11 @@ struct Lanes<const LANES: usize> {
     weights: [[i16; LANES]; MAX_TAPS],
     /// Of each tap, counted from the first one, in elements of the input.
     offsets: [usize; MAX_TAPS],
-    /// Elements from a pixel of the input to the next one.
-    pixel: usize,
 }
 
 impl<const LANES: usize> Lanes<LANES> {
     /// What is added to inputs.
     const OFFSET: i32 = if LANES == 4 { OFFSET } else { 0 };
-
-    /// No weights yet; the input has `width` columns of `pixel` elements.
-    fn new(window: Window, width: usize, pixel: usize) -> Self {
-        let mut lanes = Self { weights: [[0; LANES]; MAX_TAPS], offsets: [0; MAX_TAPS], pixel };
-        let positions = (0..window.kernel_height).flat_map(|y| (0..window.kernel_width).map(move |x| (y, x)));
-        for (offset, (y, x)) in lanes.offsets.iter_mut().zip(positions) {
-            *offset = (y * width + x) * pixel;
-        }
-        lanes
-    }
 
     /// Where the weight of a lane is kept: of four, 0 and 2 share a word, and 1 and 3.
     const fn place(lane: usize) -> usize {
@@ -271,8 +195,8 @@ struct Row<'a, 'b, const LANES: usize> {
     /// Rows of taps inside the image.
     rows: Covered,
     edges: &'a Edges<LANES>,
-    source: Source<'a>,
-    /// The output's channel of the first lane.
+    input: &'a [i8],
+    /// The channel of the first lane.
     first: usize,
 }
 
@@ -286,14 +210,14 @@ impl<const LANES: usize> Row<'_, '_, LANES> {
         // The first tap of the kernel may lie before the first element; the sums wrap around, and those of taps inside
         // the image wrap back.
         let top = (y * stride).wrapping_sub(pad_top).wrapping_mul(shape.width);
-        for (x, pixel) in output.chunks_exact_mut(shape.channels.max(1)).enumerate() {
+        for (x, pixel) in output.chunks_exact_mut(shape.channels).enumerate() {
             let columns = Covered::new(x * stride, pad_left, kernel_width, shape.width);
             let left = (x * stride).wrapping_sub(pad_left);
-            let at = top.wrapping_add(left).wrapping_mul(self.lanes.pixel).wrapping_add(self.source.first);
+            let at = top.wrapping_add(left).wrapping_mul(shape.channels).wrapping_add(self.first);
             let mut sums;
             if columns.end - columns.first == kernel_width {
                 sums = self.edges.start;
-                self.lanes.multiply(&mut sums, first_tap..end_tap, self.source.elements, at);
+                self.lanes.multiply(&mut sums, first_tap..end_tap, self.input, at);
             } else {
                 sums = self.at_edge(columns, at);
             }
@@ -311,7 +235,7 @@ impl<const LANES: usize> Row<'_, '_, LANES> {
         let mut sums = self.edges.start(columns, width);
         for row in self.rows.first..self.rows.end {
             let range = row * width + columns.first..row * width + columns.end;
-            self.lanes.multiply(&mut sums, range, self.source.elements, at);
+            self.lanes.multiply(&mut sums, range, self.input, at);
         }
         sums
     }

@@ -1,0 +1,89 @@
+//! The fully connected classifier: each weight is used once, so it goes from the packed stream to the multiplier. The
+//! inputs are brought into the order of the weights once, some at a time, for all classes.
+
+use super::machine::{Codes, dots, even_halves, odd_halves, scale, smlad};
+use super::unpack::{factor, nibble_order};
+use crate::blob::Channel;
+use crate::layer::Weights;
+use crate::quant;
+
+/// Inputs that are kept in the scratch at a time; a multiple of 8.
+const CHUNK: usize = 256;
+
+/// Words of scratch.
+pub(in super::super) const fn words(fan_in: usize) -> usize {
+    let chunk = if fan_in < CHUNK { fan_in } else { CHUNK };
+    chunk.div_ceil(8) * 4
+}
+
+pub(super) fn classifier(weights: Weights<'_>, input: &[i8], logits: &mut [i32], scratch: &mut [u32]) {
+    for (logit, channel) in logits.iter_mut().zip(weights.channels) {
+        *logit = channel.bias();
+    }
+    let bits = usize::from(weights.bits);
+    let whole = weights.packed.aligned(0, weights.fan_in * weights.channels.len());
+    if weights.fan_in.is_multiple_of(8) && !whole.is_empty() {
+        for (first, values) in (0..).step_by(CHUNK).zip(input.chunks(CHUNK)) {
+            let (inputs, sum) = arrange(values, bits, scratch);
+            // Codes are weights plus 2^(b - 1).
+            let excess = sum.wrapping_mul(1 << (bits - 1));
+            for logit in logits.iter_mut() {
+                *logit = logit.wrapping_sub(excess);
+            }
+            let bytes = whole.get(first / 8 * bits..).unwrap_or(&[]);
+            dots(Codes { bytes, step: weights.fan_in / 8 * bits, bits }, inputs, logits);
+        }
+    } else {
+        for (class, logit) in logits.iter_mut().enumerate() {
+            *logit = plain_dot(weights, class, input, *logit);
+        }
+    }
+    for (logit, channel) in logits.iter_mut().zip(weights.channels) {
+        *logit = match factor(channel, weights.base_shift) {
+            Some(factor) => scale(*logit, factor),
+            None => plain_logit(*logit, channel, weights.base_shift),
+        };
+    }
+}
+
+/// Inputs in the order of the weights, and their sum; a whole number of eights.
+#[inline(never)]
+fn arrange<'a>(values: &[i8], bits: usize, scratch: &'a mut [u32]) -> (&'a [[u32; 4]], i32) {
+    let (places, _) = scratch.as_chunks_mut::<4>();
+    let (eights, _) = values.as_chunks::<8>();
+    let mut sum = 0;
+    for (place, &eight) in places.iter_mut().zip(eights) {
+        let eight = u64::from_le_bytes(eight.map(|value| value as u8));
+        let (low, high) = (eight as u32, (eight >> 32) as u32);
+        *place = [even_halves(low), odd_halves(low), even_halves(high), odd_halves(high)];
+        sum = place.iter().fold(sum, |sum, &pair| smlad(pair, 0x0001_0001, sum));
+    }
+    let places = places.get_mut(..eights.len()).unwrap_or(&mut []);
+    if bits == 4 {
+        for place in &mut *places {
+            *place = nibble_order(*place);
+        }
+    }
+    (places, sum)
+}
+
+/// For weights that do not begin at a byte.
+#[inline(never)]
+fn plain_dot(weights: Weights<'_>, class: usize, input: &[i8], sum: i32) -> i32 {
+    let mut strip = [0i8; 16];
+    let mut sum = sum;
+    for (first, values) in (class * weights.fan_in..).step_by(strip.len()).zip(input.chunks(strip.len())) {
+        let Some(strip) = strip.get_mut(..values.len()) else { return sum };
+        weights.packed.unpack(first, strip);
+        let products = strip.iter().zip(values).map(|(&weight, &value)| i32::from(weight) * i32::from(value));
+        sum = products.fold(sum, i32::wrapping_add);
+    }
+    sum
+}
+
+/// [`quant::logit`], out of the way.
+#[cold]
+#[inline(never)]
+fn plain_logit(sum: i32, channel: &Channel, base_shift: u8) -> i32 {
+    quant::logit(sum, channel.multiplier(), base_shift)
+}

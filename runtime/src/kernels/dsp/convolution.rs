@@ -1,0 +1,240 @@
+//! Convolution over all input channels: four output channels at a time, whose weights are unpacked once, times each pixel.
+//!
+//! A pointwise convolution reads its taps where they are. Any other gathers the taps of a few pixels into columns first,
+//! for as many output channels as find room in the scratch.
+
+use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
+use super::unpack::{factor, unpack_row};
+use crate::layer::{Layer, Shape, Weights, Window};
+use crate::quant;
+
+/// Words for unpacked weights, as long as that is more than one group of channels needs.
+const WEIGHT_WORDS: usize = 280;
+/// Elements of gathered columns, as long as that is more than one.
+const COLUMN_ELEMENTS: usize = 256;
+
+/// How the work is divided; the size of the scratch follows from it.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Plan {
+    /// Whether output pixel i sees input pixel i and nothing else.
+    pointwise: bool,
+    /// Taps divided by 4, rounded up.
+    fours: usize,
+    /// Groups of four output channels whose weights are unpacked at a time.
+    groups: usize,
+    /// Columns gathered at a time.
+    columns: usize,
+}
+
+impl Plan {
+    pub(in super::super) const fn new(window: Window, fan_in: usize, from: Shape, to: Shape) -> Self {
+        // A single tap would be read together with those of the next three pixels, which the last ones do not have.
+        let pointwise = fan_in == from.channels
+            && fan_in > 1
+            && window.stride == 1
+            && from.height == to.height
+            && from.width == to.width;
+        let fours = fan_in.div_ceil(4);
+        let mut groups = 1;
+        let mut columns = 0;
+        if !pointwise {
+            let all = to.channels.div_ceil(4);
+            groups = WEIGHT_WORDS / (GROUP_HEAD + 8 * fours + GROUP_TAIL);
+            groups = if groups > all { all } else { groups };
+            groups = if groups == 0 { 1 } else { groups };
+            columns = COLUMN_ELEMENTS / (4 * fours);
+            columns = if columns > to.width { to.width } else { columns };
+        }
+        // The last pixel is gathered even of a pointwise convolution, if its last four taps are not whole.
+        if columns == 0 && (!pointwise || !fan_in.is_multiple_of(4)) {
+            columns = 1;
+        }
+        Self { pointwise, fours, groups, columns }
+    }
+
+    const fn group_words(&self) -> usize {
+        GROUP_HEAD + 8 * self.fours + GROUP_TAIL
+    }
+
+    /// Words of scratch.
+    pub(in super::super) const fn words(&self) -> usize {
+        self.groups * self.group_words() + self.columns * self.fours
+    }
+}
+
+pub(super) fn convolution(
+    layer: &Layer<'_>,
+    window: Window,
+    weights: Weights<'_>,
+    input: &[i8],
+    output: &mut [i8],
+    scratch: &mut [u32],
+) {
+    let (from, to) = (layer.input.shape, layer.output.shape);
+    let plan = Plan::new(window, weights.fan_in, from, to);
+    let Some((tables, columns)) = scratch.split_at_mut_checked(plan.groups * plan.group_words()) else {
+        return;
+    };
+    let columns: &mut [i8] = bytemuck::cast_slice_mut(columns);
+    let work = Work { layer, window, weights, plan, input };
+    let pixels = to.height * to.width;
+    for first in (0..to.channels).step_by(4 * plan.groups) {
+        let here = (to.channels - first).div_ceil(4).min(plan.groups);
+        for (index, table) in tables.chunks_exact_mut(plan.group_words()).take(here).enumerate() {
+            work.unpack(first + 4 * index, table);
+        }
+        let mut run = |pixel: usize, count: usize, step: usize, columns: &[i8]| {
+            for (index, table) in tables.chunks_exact_mut(plan.group_words()).take(here).enumerate() {
+                let steps = Steps { input: step, output: to.channels, count };
+                work.multiply(first + 4 * index, pixel, steps, columns, table, output);
+            }
+        };
+        if plan.pointwise {
+            let direct = pixels - plan.columns;
+            run(0, direct, from.channels, input);
+            if plan.columns > 0 {
+                columns.fill(0);
+                work.gather(direct, columns);
+                run(direct, 1, 4 * plan.fours, columns);
+            }
+        } else {
+            let column = 4 * plan.fours;
+            let rows = (0..to.height).flat_map(|y| (0..to.width).step_by(plan.columns).map(move |x| (y, x)));
+            for (y, x) in rows {
+                let count = plan.columns.min(to.width - x);
+                for (index, column) in columns.chunks_exact_mut(column).take(count).enumerate() {
+                    work.gather(y * to.width + x + index, column);
+                }
+                run(y * to.width + x, count, column, columns);
+            }
+        }
+    }
+    machine::limit(layer.quantisation.min, layer.quantisation.max, output);
+}
+
+struct Work<'a, 'b> {
+    layer: &'a Layer<'b>,
+    window: Window,
+    weights: Weights<'b>,
+    plan: Plan,
+    input: &'a [i8],
+}
+
+impl Work<'_, '_> {
+    /// The first of the four channels that are computed with `channel`: the last group overlaps the one before if it must.
+    /// With fewer than four channels, those.
+    fn first(&self, channel: usize) -> usize {
+        channel.min(self.layer.output.shape.channels.saturating_sub(4))
+    }
+
+    /// Fills the table of the four channels from about `channel` on.
+    #[inline(never)]
+    fn unpack(&self, channel: usize, table: &mut [u32]) {
+        let first = self.first(channel);
+        let fan_in = self.weights.fan_in;
+        let Some((head, rest)) = table.split_first_chunk_mut::<GROUP_HEAD>() else { return };
+        let Some((weights, tail)) = rest.split_at_mut_checked(8 * self.plan.fours) else { return };
+        let channels = self.weights.channels.get(first..).unwrap_or(&[]);
+        if channels.len() < 4 {
+            weights.fill(0);
+        }
+        for (lane, (channel, start)) in channels.iter().zip(head).enumerate() {
+            *start = channel.bias() as u32;
+            let places = weights.get_mut(lane..).unwrap_or(&mut []);
+            unpack_row(self.weights.packed, (first + lane) * fan_in, fan_in, places);
+        }
+        // A factor of 0 means that the group is requantised the long way.
+        let factors = channels.first_chunk::<4>().and_then(|channels| {
+            let [a, b, c, d] = channels.each_ref().map(|channel| factor(channel, self.weights.base_shift));
+            Some([a?, b?, c?, d?])
+        });
+        if let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() {
+            [*a, *b, *c, *d] = factors.unwrap_or([0; 4]).map(|factor| factor as u32);
+            *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
+        }
+    }
+
+    /// Computes `steps.count` pixels from `pixel` on, whose taps begin at `values`, with a table that [`Self::unpack`] filled.
+    #[inline(never)]
+    fn multiply(
+        &self,
+        channel: usize,
+        pixel: usize,
+        steps: Steps,
+        values: &[i8],
+        table: &mut [u32],
+        output: &mut [i8],
+    ) {
+        let first = self.first(channel);
+        let Some(output) = output.get_mut(pixel * steps.output + first..) else { return };
+        let fours = self.plan.fours;
+        if table.get(GROUP_HEAD + 8 * fours).is_some_and(|&factor| factor != 0) {
+            return machine::pixels(Group { table, fours }, steps, values, output);
+        }
+        let channels = self.weights.channels.get(first..).unwrap_or(&[]);
+        for index in 0..steps.count {
+            let sums = machine::sums(table, fours, values.get(index * steps.input..).unwrap_or(&[]));
+            let places = output.get_mut(index * steps.output..).unwrap_or(&mut []);
+            for ((sum, channel), place) in sums.into_iter().zip(channels).zip(places) {
+                *place = plain(sum, channel, self.weights.base_shift, self.layer.quantisation);
+            }
+        }
+    }
+
+    /// Gathers what output pixel `pixel` sees. What follows the last tap in `column` is anything.
+    #[inline(never)]
+    fn gather(&self, pixel: usize, column: &mut [i8]) {
+        let (shape, window) = (self.layer.input.shape, self.window);
+        let zero_point = self.layer.input.zero_point;
+        let width = self.layer.output.shape.width.max(1);
+        let top = (pixel / width * window.stride).wrapping_sub(window.pad_top);
+        let left = (pixel % width * window.stride).wrapping_sub(window.pad_left);
+        let taps = window.kernel_width * shape.channels;
+        let inside = left < shape.width && window.kernel_width <= shape.width - left;
+        for ky in 0..window.kernel_height {
+            let y = top.wrapping_add(ky);
+            let Some(column) = column.get_mut(ky * taps..) else { return };
+            if y >= shape.height {
+                column.get_mut(..taps).unwrap_or(&mut []).fill(zero_point);
+            } else if inside {
+                let start = (y * shape.width + left) * shape.channels;
+                copy(self.input.get(start..).unwrap_or(&[]), column, taps);
+            } else {
+                for (kx, taps) in
+                    column.chunks_mut(shape.channels.max(1)).take(window.kernel_width).enumerate()
+                {
+                    let x = left.wrapping_add(kx);
+                    if x < shape.width {
+                        let start = (y * shape.width + x) * shape.channels;
+                        copy(self.input.get(start..).unwrap_or(&[]), taps, shape.channels);
+                    } else {
+                        taps.fill(zero_point);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies `count` elements, and up to three more where both have them. For so few a loop is quicker than a call.
+#[inline(always)]
+fn copy(from: &[i8], to: &mut [i8], count: usize) {
+    let fours = count.div_ceil(4);
+    let (from_fours, to_fours) = (from.as_chunks::<4>().0, to.as_chunks_mut::<4>().0);
+    if let (Some(from), Some(to)) = (from_fours.get(..fours), to_fours.get_mut(..fours)) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = *from;
+        }
+    } else {
+        for (to, &from) in to.iter_mut().zip(from).take(count) {
+            *to = from;
+        }
+    }
+}
+
+/// [`quant::requantise`], out of the way.
+#[cold]
+#[inline(never)]
+pub(super) fn plain(sum: i32, channel: &crate::blob::Channel, base_shift: u8, output: quant::Output) -> i8 {
+    quant::requantise(sum, channel.multiplier(), base_shift, output)
+}

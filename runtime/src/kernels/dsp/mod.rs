@@ -1,0 +1,97 @@
+//! Kernels for microcontrollers: Cortex-M4, M7, M33 and their like, which multiply two pairs of 16-bit halves at once, and
+//! the smaller ones, which use the same tables with one multiplication at a time.
+//!
+//! Bit for bit equal to [`super::Reference`]. Weights of every width are unpacked to halves once, so all widths run alike. A
+//! factor is shifted so that the upper word of one multiplication is the result: SMMLAR multiplies, adds the zero point
+//! and rounds half up at once. What that does not fit (shifts outside 14..=32) is requantised as specified, slowly.
+//! All memory beyond a few hundred bytes of stack is the layer's scratch.
+//!
+//! Only [`machine`] knows the processor; on any other its loops are plain Rust, which the tests of the host hold against
+//! the reference.
+
+mod classifier;
+mod convolution;
+mod depthwise;
+mod machine;
+mod pool;
+mod unpack;
+
+pub(super) use classifier::words as classifier_words;
+pub(super) use convolution::Plan as ConvolutionPlan;
+pub(super) use depthwise::Plan as DepthwisePlan;
+
+use super::{Kernels, Reference};
+use crate::layer::{Layer, Weights, Window};
+use crate::quant::{AddScale, Output};
+use depthwise::Place;
+
+/// Kernels for microcontrollers.
+#[derive(Clone, Copy, Debug)]
+pub struct Dsp;
+
+impl Kernels for Dsp {
+    fn convolution(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        scratch: &mut [u32],
+    ) {
+        convolution::convolution(layer, window, weights, input, output, scratch);
+    }
+
+    fn depthwise(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        scratch: &mut [u32],
+    ) {
+        depthwise::depthwise(layer, window, weights, Place::Apart(input, output), scratch);
+    }
+
+    fn depthwise_in_place(
+        layer: &Layer<'_>,
+        window: Window,
+        weights: Weights<'_>,
+        place: &mut [i8],
+        scratch: &mut [u32],
+    ) {
+        depthwise::depthwise(layer, window, weights, Place::Same(place), scratch);
+    }
+
+    fn classifier(
+        _: &Layer<'_>,
+        weights: Weights<'_>,
+        input: &[i8],
+        logits: &mut [i32],
+        scratch: &mut [u32],
+    ) {
+        classifier::classifier(weights, input, logits, scratch);
+    }
+
+    fn average_pool(
+        layer: &Layer<'_>,
+        factor: i32,
+        shift: u8,
+        input: &[i8],
+        output: &mut [i8],
+        _: &mut [u32],
+    ) {
+        pool::average_pool(layer, factor, shift, input, output);
+    }
+
+    fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8], scratch: &mut [u32]) {
+        let Some(sum) = machine::Sum::new(scale, output.zero_point) else {
+            return Reference::add_assign(output, scale, place, other, scratch);
+        };
+        machine::add(&sum, place, other);
+        machine::limit(output.min, output.max, place);
+    }
+
+    fn add_to_self(output: Output, scale: AddScale, place: &mut [i8], scratch: &mut [u32]) {
+        Reference::add_to_self(output, scale, place, scratch);
+    }
+}
