@@ -3,6 +3,7 @@
 //! A pointwise convolution reads its taps where they are. Any other gathers the taps of a few pixels into columns first,
 //! for as many output channels as find room in the scratch.
 
+use super::at_least_1;
 use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
 use super::unpack::{factor, unpack_row};
 use crate::layer::{Layer, Shape, Weights, Window};
@@ -42,7 +43,7 @@ impl Plan {
             groups = WEIGHT_WORDS / (GROUP_HEAD + 8 * fours + GROUP_TAIL);
             groups = if groups > all { all } else { groups };
             groups = if groups == 0 { 1 } else { groups };
-            columns = COLUMN_ELEMENTS / (4 * fours);
+            columns = COLUMN_ELEMENTS / at_least_1(4 * fours);
             columns = if columns > to.width { to.width } else { columns };
         }
         // The last pixel is gathered even of a pointwise convolution, if its last four taps are not whole.
@@ -78,13 +79,15 @@ pub(super) fn convolution(
     let columns: &mut [i8] = bytemuck::cast_slice_mut(columns);
     let work = Work { layer, window, weights, plan, input };
     let pixels = to.height * to.width;
-    for first in (0..to.channels).step_by(4 * plan.groups) {
+    for first in (0..to.channels).step_by(at_least_1(4 * plan.groups)) {
         let here = (to.channels - first).div_ceil(4).min(plan.groups);
-        for (index, table) in tables.chunks_exact_mut(plan.group_words()).take(here).enumerate() {
+        for (index, table) in tables.chunks_exact_mut(at_least_1(plan.group_words())).take(here).enumerate() {
             work.unpack(first + 4 * index, table);
         }
         let mut run = |pixel: usize, count: usize, step: usize, columns: &[i8]| {
-            for (index, table) in tables.chunks_exact_mut(plan.group_words()).take(here).enumerate() {
+            for (index, table) in
+                tables.chunks_exact_mut(at_least_1(plan.group_words())).take(here).enumerate()
+            {
                 let steps = Steps { input: step, output: to.channels, count };
                 work.multiply(first + 4 * index, pixel, steps, columns, table, output);
             }
@@ -99,10 +102,11 @@ pub(super) fn convolution(
             }
         } else {
             let column = 4 * plan.fours;
-            let rows = (0..to.height).flat_map(|y| (0..to.width).step_by(plan.columns).map(move |x| (y, x)));
+            let rows = (0..to.height)
+                .flat_map(|y| (0..to.width).step_by(at_least_1(plan.columns)).map(move |x| (y, x)));
             for (y, x) in rows {
                 let count = plan.columns.min(to.width - x);
-                for (index, column) in columns.chunks_exact_mut(column).take(count).enumerate() {
+                for (index, column) in columns.chunks_exact_mut(at_least_1(column)).take(count).enumerate() {
                     work.gather(y * to.width + x + index, column);
                 }
                 run(y * to.width + x, count, column, columns);
@@ -201,7 +205,7 @@ impl Work<'_, '_> {
                 copy(self.input.get(start..).unwrap_or(&[]), column, taps);
             } else {
                 for (kx, taps) in
-                    column.chunks_mut(shape.channels.max(1)).take(window.kernel_width).enumerate()
+                    column.chunks_mut(at_least_1(shape.channels)).take(window.kernel_width).enumerate()
                 {
                     let x = left.wrapping_add(kx);
                     if x < shape.width {

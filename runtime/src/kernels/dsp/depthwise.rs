@@ -2,6 +2,9 @@
 //! padding around it. So two taps are multiplied at once, the image's edges are no special case, and the output may be
 //! written over the input: a row is in the plane before it is overwritten.
 
+use core::cell::Cell;
+
+use super::at_least_1;
 use super::convolution::plain;
 use super::machine::{self, LANE_HEAD, LANE_TAIL, Lane, Rows, halves};
 use super::unpack::factor;
@@ -34,7 +37,7 @@ impl Plan {
         let pitch = last / 2 + pairs + if window.stride == 1 { 0 } else { window.stride.div_ceil(2) };
         let padded = (to.height - 1) * window.stride + window.kernel_height;
         let least = window.kernel_height + SPARE_ROWS;
-        let most = PLANE_WORDS / pitch;
+        let most = PLANE_WORDS / at_least_1(pitch);
         let most = if most < least { least } else { most };
         let rows = if padded < most { padded } else { most };
         let table = LANE_HEAD + window.kernel_height * Lane::row_words(pairs, window.stride) + LANE_TAIL;
@@ -108,7 +111,7 @@ impl Work<'_, '_> {
         let mut taps = self.weights.packed.values(channel * self.weights.fan_in);
         let Some((head, rest)) = self.table.split_first_chunk_mut::<LANE_HEAD>() else { return };
         let Some((rows, tail)) = rest.split_last_chunk_mut::<LANE_TAIL>() else { return };
-        for row in rows.chunks_exact_mut(Lane::row_words(pairs, stride).max(1)) {
+        for row in rows.chunks_exact_mut(at_least_1(Lane::row_words(pairs, stride))) {
             let mut before = 0;
             let mut left = kernel_width;
             for index in 0..pairs {
@@ -144,7 +147,7 @@ impl Work<'_, '_> {
         let Window { kernel_height, stride, .. } = self.window;
         let to = self.layer.output.shape;
         // Rows of output that the plane is enough for.
-        let batch = (rows - kernel_height) / stride + 1;
+        let batch = at_least_1((rows - kernel_height) / at_least_1(stride) + 1);
         // Padded rows of the image before this one are, or were, in the plane.
         let mut end = 0usize;
         for y in (0..to.height).step_by(batch) {
@@ -152,8 +155,11 @@ impl Work<'_, '_> {
             let top = y * stride;
             let kept = end.saturating_sub(top);
             if kept > 0 && y > 0 {
-                let last = batch * stride * pitch;
-                self.plane.copy_within(last..last + kept * pitch, 0);
+                let words = Cell::from_mut(&mut *self.plane).as_slice_of_cells();
+                let from = words.get(batch * stride * pitch..).unwrap_or(&[]);
+                for (to, from) in words.iter().zip(from).take(kept * pitch) {
+                    to.set(from.get());
+                }
             }
             end = top + (count - 1) * stride + kernel_height;
             self.load_rows(channel, top + kept, end, kept, place.input());
@@ -176,13 +182,13 @@ impl Work<'_, '_> {
         let Some((inside, below)) = rest.split_at_mut_checked(below * pitch - above.len()) else { return };
         above.fill(zero_point);
         below.fill(zero_point);
-        let row = (first + above.len() / pitch).saturating_sub(pad_top);
+        let row = (first + above.len() / at_least_1(pitch)).saturating_sub(pad_top);
         let spread = machine::Spread {
             step: shape.channels,
             row_step: shape.width * shape.channels,
             pitch,
             width: shape.width.min(pitch.saturating_sub(pad_left)),
-            count: inside.len() / pitch,
+            count: inside.len() / at_least_1(pitch),
         };
         let values = input.get(row * spread.row_step + channel..).unwrap_or(&[]);
         machine::spread(spread, values, inside.get_mut(pad_left..).unwrap_or(&mut []));
@@ -202,9 +208,10 @@ impl Work<'_, '_> {
         }
         let Some(parameters) = self.weights.channels.get(channel) else { return };
         let plane = bytemuck::cast_slice(self.plane);
-        let places = output.iter_mut().step_by(shape.channels.max(1)).take(shape.width * count);
+        let places = output.iter_mut().step_by(at_least_1(shape.channels)).take(shape.width * count);
         for (index, place) in places.enumerate() {
-            let at = index / shape.width * stride * 2 * pitch + index % shape.width * stride;
+            let (y, x) = (index / at_least_1(shape.width), index % at_least_1(shape.width));
+            let at = y * stride * 2 * pitch + x * stride;
             let sum = machine::plane_sum(&lane, plane, 2 * pitch, at);
             *place = plain(sum, parameters, self.weights.base_shift, self.layer.quantisation);
         }

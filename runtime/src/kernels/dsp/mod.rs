@@ -25,6 +25,11 @@ use crate::layer::{Layer, Weights, Window};
 use crate::quant::{AddScale, Output};
 use depthwise::Place;
 
+/// For divisors and steps: no shape of a layer is 0, which the compiler can't know; so there is no panic for it.
+const fn at_least_1(value: usize) -> usize {
+    if value == 0 { 1 } else { value }
+}
+
 /// Kernels for microcontrollers.
 #[derive(Clone, Copy, Debug)]
 pub struct Dsp;

@@ -1,5 +1,6 @@
 //! Global average pooling: four neighbouring channels at a time, summed in halves that cannot overflow.
 
+use super::at_least_1;
 use super::machine::add_bytes;
 use crate::layer::Layer;
 use crate::quant;
@@ -8,7 +9,7 @@ use crate::quant;
 const RUN: usize = 256;
 
 pub(super) fn average_pool(layer: &Layer<'_>, factor: i32, shift: u8, input: &[i8], output: &mut [i8]) {
-    let channels = layer.input.shape.channels.max(1);
+    let channels = at_least_1(layer.input.shape.channels);
     let pixels = input.len() / channels;
     let zero_point = i32::from(layer.input.zero_point) * pixels as i32;
     let finish = |sum: i32| quant::scale(sum - zero_point, factor, shift, layer.quantisation);
@@ -16,7 +17,7 @@ pub(super) fn average_pool(layer: &Layer<'_>, factor: i32, shift: u8, input: &[i
     let first_of_rest = 4 * fours.len();
     for (index, four) in fours.iter_mut().enumerate() {
         let mut sums = [0i32; 4];
-        for run in input.chunks(RUN * channels) {
+        for run in input.chunks(at_least_1(RUN * channels)) {
             for (sum, part) in sums.iter_mut().zip(add_bytes(run, 4 * index, channels)) {
                 // The bytes are values plus 128.
                 *sum += part as i32 - 128 * (run.len() / channels) as i32;

@@ -4,6 +4,7 @@
 //! of the last four; either word becomes two pairs, (0, 2) and (1, 3), by one shift that puts weight 2 at bit 16 and two
 //! masks. So every width costs the same, and no other order of the stream would be cheaper.
 
+use super::at_least_1;
 use super::machine::{pairs_of, subtract_halves};
 use crate::blob::Channel;
 use crate::quant::Packed;
@@ -44,7 +45,7 @@ pub(super) fn unpack_row(packed: Packed<'_>, start: usize, count: usize, places:
         7 => unpack_eights::<7>(bytes, places),
         _ => unpack_eights::<8>(bytes, places),
     }
-    let done = bytes.len() / usize::from(packed.bits()) * 8;
+    let done = bytes.len() / at_least_1(packed.bits().into()) * 8;
     let rest = places.get_mut(2 * done..).unwrap_or(&mut []);
     for (first, places) in (done..count).step_by(4).zip(rest.chunks_mut(8)) {
         let mut four = [0; 4];

@@ -1,5 +1,6 @@
 //! The loops of [`super`] in plain Rust: what the assembly computes, over the same tables.
 
+use super::super::at_least_1;
 #[cfg(not(bomp_dsp))]
 use super::super::unpack::{code_pairs, nibble_order};
 #[cfg(not(bomp_dsp))]
@@ -38,8 +39,11 @@ pub(in super::super) fn sums(table: &[u32], fours: usize, column: &[i8]) -> [i32
 /// The accumulator of one channel of a depthwise convolution whose first tap is `plane[at]`; rows are `pitch` halves apart.
 pub(in super::super) fn plane_sum(lane: &Lane<'_>, plane: &[i16], pitch: usize, at: usize) -> i32 {
     let mut sum = lane.table.first().map_or(0, |&start| start as i32);
-    let rows =
-        lane.table.get(LANE_HEAD..).unwrap_or(&[]).chunks(Lane::row_words(lane.pairs, lane.stride).max(1));
+    let rows = lane
+        .table
+        .get(LANE_HEAD..)
+        .unwrap_or(&[])
+        .chunks(at_least_1(Lane::row_words(lane.pairs, lane.stride)));
     for (row, weights) in rows.take(lane.kernel_rows).enumerate() {
         let values = plane.get(at + row * pitch..).unwrap_or(&[]);
         for index in 0..lane.pairs {

@@ -14,6 +14,7 @@ mod scalar;
 #[allow(unsafe_code)]
 mod thumb2;
 
+use super::at_least_1;
 use crate::quant::AddScale;
 
 pub(super) use emulated::{plane_sum, sums};
@@ -259,7 +260,7 @@ pub(super) const fn halves(lower: i32, upper: i32) -> u32 {
 #[inline]
 pub(super) fn add_bytes(values: &[i8], first: usize, channels: usize) -> [u32; 4] {
     let (mut even, mut odd) = (0u32, 0u32);
-    for pixel in values.chunks_exact(channels.max(1)) {
+    for pixel in values.chunks_exact(at_least_1(channels)) {
         let Some(&four) = pixel.get(first..).and_then(|pixel| pixel.first_chunk::<4>()) else {
             return [0; 4];
         };

@@ -1,5 +1,6 @@
 //! The loops that multiply, in plain Rust for processors that do one multiplication at a time, over the tables of [`super`].
 
+use super::super::at_least_1;
 use super::emulated::{saturate, smmlar};
 use super::{GROUP_HEAD, Group, LANE_HEAD, Lane, Rows, Steps, plane_sum};
 
@@ -54,7 +55,8 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
             } else {
                 four_outputs::<2, 10>(&lane, rows.pitch, values)
             };
-            let places = output.iter_mut().skip(x * rows.step).step_by(rows.step).take(4.min(rows.width));
+            let places =
+                output.iter_mut().skip(x * rows.step).step_by(at_least_1(rows.step)).take(4.min(rows.width));
             for (index, place) in places.enumerate() {
                 let at = top + (x + index) * lane.stride;
                 let sum = sums.map_or_else(
@@ -83,7 +85,9 @@ fn four_outputs<const STRIDE: usize, const REACH: usize>(
     let mut sums = [lane.table.first().copied()? as i32; 4];
     let weights = lane.table.get(LANE_HEAD..LANE_HEAD + lane.kernel_rows * row_words)?;
     let weights = bytemuck::cast_slice::<u32, i16>(weights);
-    for (weights, values) in weights.chunks_exact(2 * row_words).zip(values.chunks(2 * pitch)) {
+    for (weights, values) in
+        weights.chunks_exact(at_least_1(2 * row_words)).zip(values.chunks(at_least_1(2 * pitch)))
+    {
         let mut taps = values;
         let mut rest = weights;
         while let Some(&[w0, w1, w2, w3]) = rest.first_chunk::<4>().filter(|_| rest.len() >= step) {
