@@ -1,16 +1,19 @@
-//! Tells the kernels what the processor has, for which stable Rust has no `cfg`: `bomp_dsp`, the DSP extension, and
-//! `bomp_thumb2`, the instructions of Armv7-M.
+//! Tells the kernels what the processor has, for which stable Rust has no `cfg`: `bomp_dsp`, the DSP extension,
+//! `bomp_thumb2`, the instructions of Armv7-M, and `bomp_v8m`, Armv8-M main.
 
 use std::env;
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(bomp_dsp, bomp_thumb2)");
+    println!("cargo::rustc-check-cfg=cfg(bomp_dsp, bomp_thumb2, bomp_v8m)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
     let target = env::var("TARGET").unwrap_or_default();
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     if ["thumbv7m", "thumbv7em", "thumbv8m.main"].iter().any(|prefix| target.starts_with(prefix)) {
         println!("cargo::rustc-cfg=bomp_thumb2");
+    }
+    if target.starts_with("thumbv8m.main") {
+        println!("cargo::rustc-cfg=bomp_v8m");
     }
     if has_dsp(&target, &flags) {
         println!("cargo::rustc-cfg=bomp_dsp");

@@ -4,6 +4,21 @@
 //! elsewhere plain Rust over the very same tables, `scalar`. The property tests of the host hold that against
 //! `emulated`, which does what the assembly does. What a call finds out of bounds it does not do.
 
+/// What the assembler must be told before a function that stands by itself: of Armv8-M it takes no extension for granted.
+#[cfg(all(bomp_dsp, bomp_v8m))]
+macro_rules! processor {
+    () => {
+        ".cpu cortex-m33
+        "
+    };
+}
+#[cfg(all(bomp_thumb2, not(all(bomp_dsp, bomp_v8m))))]
+macro_rules! processor {
+    () => {
+        ""
+    };
+}
+
 #[cfg(bomp_dsp)]
 #[allow(unsafe_code)]
 mod arm;

@@ -148,6 +148,7 @@ macro_rules! dots {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(parameters: *mut u32) {
             naked_asm!(concat!(
+                processor!(),
                 "push {{r4-r11, lr}}
                  push {{r0, r1}}
                  movw r4, #",

@@ -145,6 +145,7 @@ macro_rules! pixels {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(table: *const u32, end: *const u32, input: *const i8, output: *mut i8) {
             naked_asm!(concat!(
+                processor!(),
                 "push {{r4-r11, lr}}
                  mov r4, r2
                  mov r5, r0

@@ -229,6 +229,7 @@ macro_rules! rows {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(table: *const u32, end: *const u32, plane: *const u32, output: *mut i8) {
             naked_asm!(concat!(
+                processor!(),
                 "push {{r4-r11, lr}}
                  mov r4, r2
                  mov r5, r0
