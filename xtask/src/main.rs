@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod gpu_check;
 mod machine;
 mod programs;
 mod quickstart;
@@ -26,6 +27,7 @@ enum Command {
     Setup(setup::Options),
     Quickstart(quickstart::Options),
     Bench(bench::Options),
+    GpuCheck(gpu_check::Options),
     /// Set up, then run every test of the workspace
     Test,
     /// Check the format, set up, run clippy with warnings denied; print how long each took
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options),
         Command::Quickstart(options) => quickstart::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::GpuCheck(options) => gpu_check::run(&options),
         Command::Test => test::run(),
         Command::Check => check::run(),
     };

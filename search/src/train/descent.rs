@@ -13,6 +13,7 @@ use tch::Tensor;
 use super::error::{TrainError, guard};
 use super::images::DeviceImages;
 use super::monitor::{Monitor, Phase, Progress};
+use super::objective::{Gradient, Objective};
 use super::optimiser::AdamW;
 use super::order::{Batch, Order};
 use super::parameters::Start;
@@ -20,15 +21,6 @@ use crate::recipe::Schedule;
 
 /// Steps between two looks at the loss.
 const LOOK_EVERY: usize = 32;
-
-/// What training minimises: a mean loss over images as a function of one flat vector of parameters.
-pub(super) trait Objective: Send {
-    /// The loss for `pixels` [N, H, W, C] (u8) and `labels` [N]. Gradients flow to `parameters`.
-    fn loss(&self, parameters: &Tensor, pixels: &Tensor, labels: &Tensor) -> Tensor;
-
-    /// The same objective for another thread.
-    fn replicate(&self) -> Box<dyn Objective>;
-}
 
 /// Looks at the parameters halfway and says whether to go on.
 pub(super) type Look<'a> = dyn FnMut(&Tensor) -> Result<bool, TrainError> + 'a;
@@ -49,7 +41,7 @@ impl Descent<'_> {
     /// of the steps `halfway` may end it.
     pub(super) fn run(
         &self,
-        objective: &dyn Objective,
+        objective: &mut dyn Objective,
         start: &Start,
         mut order: Order,
         monitor: &mut Monitor<'_>,
@@ -97,7 +89,7 @@ impl Descent<'_> {
 
 /// Mean loss and mean gradient of the shards. Thread t of T computes the shards t, t + T, ...
 fn batch_gradient(
-    objective: &dyn Objective,
+    objective: &mut dyn Objective,
     images: &DeviceImages,
     optimiser: &AdamW,
     shards: &[Batch],
@@ -134,20 +126,14 @@ fn batch_gradient(
 
 /// Loss and gradient of one shard.
 fn gradient(
-    objective: &dyn Objective,
+    objective: &mut dyn Objective,
     images: &DeviceImages,
     parameters: &Tensor,
     shard: &Batch,
-) -> Result<(Tensor, Tensor), TrainError> {
-    let parameters = parameters.detach().set_requires_grad(true);
+) -> Gradient {
     let (pixels, labels) = shard.pick(images);
-    let loss = objective.loss(&parameters, &pixels, &labels);
-    let gradients = Tensor::f_run_backward(&[&loss], &[&parameters], false, false)?;
-    let gradient = gradients.into_iter().next().expect("one gradient for one parameter");
-    Ok((loss.detach(), gradient))
+    objective.gradient(parameters, &pixels, &labels)
 }
-
-type Gradient = Result<(Tensor, Tensor), TrainError>;
 
 /// A thread that computes gradients until it is dropped.
 struct Helper {
@@ -158,7 +144,7 @@ struct Helper {
 impl Helper {
     fn spawn<'scope>(
         scope: &'scope Scope<'scope, '_>,
-        objective: Box<dyn Objective>,
+        mut objective: Box<dyn Objective>,
         images: DeviceImages,
     ) -> Self {
         let (tasks, inbox) = channel::<(Tensor, Batch)>();
@@ -166,7 +152,7 @@ impl Helper {
         scope.spawn(move || {
             tch::set_num_threads(1);
             for (parameters, shard) in inbox {
-                let result = guard(|| gradient(&*objective, &images, &parameters, &shard));
+                let result = guard(|| gradient(&mut *objective, &images, &parameters, &shard));
                 if outbox.send(result).is_err() {
                     return;
                 }

@@ -1,6 +1,7 @@
 //! `--device cpu|cuda[:i]`: the device that was asked for, or an error at once; never another one silently.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::path::Path;
 
 use tch::{Cuda, Device};
 use thiserror::Error;
@@ -50,14 +51,27 @@ pub fn parse(text: &str) -> Result<Device, DeviceError> {
     }
 }
 
-/// Loads libtorch's CUDA half for the life of the process. No symbol of it is referred to, so a linker may have dropped
-/// it from the program; libtorch registers its GPU kernels when it is loaded.
-#[allow(unsafe_code)]
+/// Where `cargo xtask setup --cuda` puts libtorch's CUDA half.
+const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.toolchain/libtorch-cuda/lib");
+
+/// Loads libtorch's CUDA half for the life of the process: that of the libtorch at hand, or the one that setup installed.
+///
+/// No symbol of it is referred to, so a linker drops it from the program (`--as-needed`); libtorch registers its GPU
+/// kernels when it is loaded. What it needs in turn is beside it.
 fn load_cuda() -> Result<(), String> {
     let name = format!("{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
+    let installed = Path::new(INSTALLED).join(&name);
+    match load(Path::new(&name)) {
+        Err(_) if installed.exists() => load(&installed),
+        result => result,
+    }
+}
+
+#[allow(unsafe_code)]
+fn load(library: &Path) -> Result<(), String> {
     // SAFETY: the library's initialisers are those of libtorch itself, which the program trusts anyway; it is never
     // unloaded, so nothing that they register can dangle.
-    match unsafe { libloading::Library::new(&name) } {
+    match unsafe { libloading::Library::new(library) } {
         Ok(library) => {
             std::mem::forget(library);
             Ok(())

@@ -20,8 +20,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
 use super::fold::{CHUNK, correct};
+use super::host::{self, After, Arithmetic, HostNet, Requantise, Weights};
 use super::images::{DeviceImages, to_planes};
 use super::net::{forward, spatial_sum, weight_shapes, weighted_sum};
+use super::on_host::{self, bytes, classes, floats};
 use super::parallel::map_chunks;
 
 /// Sums of magnitudes below this are exact in float32 in any order of summation.
@@ -33,6 +35,7 @@ pub(super) struct ExactNet {
     network: Arc<Network>,
     input: Quantisation,
     layers: Vec<ExactLayer>,
+    device: Device,
 }
 
 #[derive(Debug)]
@@ -88,7 +91,12 @@ impl ExactNet {
                 }
             }
         });
-        Self { network: Arc::new(network.clone()), input: lowered.tensors[0], layers: layers.collect() }
+        Self {
+            network: Arc::new(network.clone()),
+            input: lowered.tensors[0],
+            layers: layers.collect(),
+            device,
+        }
     }
 
     fn share(&self) -> Self {
@@ -104,7 +112,8 @@ impl ExactNet {
                 ExactLayer::AveragePool { factor, shift, output }
             }
         });
-        Self { network: Arc::clone(&self.network), input: self.input, layers: layers.collect() }
+        let network = Arc::clone(&self.network);
+        Self { network, input: self.input, layers: layers.collect(), device: self.device }
     }
 
     /// Logits [N, CLASSES] (int64) for pixels [N, H, W, C] (u8). Between layers, tensors are int8 elements less their zero
@@ -142,17 +151,110 @@ impl ExactNet {
     /// Number of `images` that the device classifies correctly.
     pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<usize, TrainError> {
         let counts = map_chunks(images, CHUNK, threads, || {
-            let net = self.share();
-            move |images| correct(&net.logits(&images.pixels), &images.labels)
+            let (net, mut host) = (self.share(), OnHost::new(self));
+            move |images| match &mut host {
+                Some(host) => {
+                    on_host::correct(&host.logits(&bytes(&images.pixels)), &classes(&images.labels))
+                }
+                None => correct(&net.logits(&images.pixels), &images.labels),
+            }
         })?;
         Ok(counts.iter().sum())
     }
 }
 
+/// An [`ExactNet`] in the host's own arithmetic, where every sum is exact in float32.
+#[derive(Debug)]
+struct OnHost {
+    net: HostNet,
+    arithmetic: Arithmetic,
+    layers: Vec<Option<HostLayer>>,
+}
+
+#[derive(Debug)]
+struct HostLayer {
+    weight: Vec<f32>,
+    factors: Vec<f64>,
+    offsets: Vec<f64>,
+    /// Bounds without the zero point; the classifier has none.
+    bounds: Option<[f64; 2]>,
+    /// No bias: the offsets have it.
+    zeros: Vec<f32>,
+}
+
+impl OnHost {
+    /// `None` where libtorch's arithmetic is the right one.
+    fn new(net: &ExactNet) -> Option<Self> {
+        let wide = |layer: &ExactLayer| matches!(layer, ExactLayer::Weighted { weight, .. } if weight.kind() != Kind::Float);
+        let largest = net.network.shapes().iter().map(|shape| shape.height * shape.width).max()?;
+        if net.layers.iter().any(wide) || largest as i64 * 255 >= FLOAT32_EXACT {
+            return None;
+        }
+        let mut arithmetic = Arithmetic::of_pixels(net.layers.len());
+        let layers =
+            net.layers.iter().zip(&net.network.layers).enumerate().map(|(index, (layer, described))| {
+                match layer {
+                    ExactLayer::Weighted { weight, factor, offset, output } => {
+                        let doubles = |tensor: &Tensor| -> Vec<f64> {
+                            Vec::try_from(tensor.flatten(0, -1)).expect("a tensor of doubles")
+                        };
+                        let classifier = matches!(described.op, Op::Classifier { .. });
+                        let (factors, offsets) = (doubles(factor), doubles(offset));
+                        let bounds = (!classifier).then(|| bounds(*output));
+                        let zeros = vec![0.0; factors.len()];
+                        return Some(HostLayer { weight: floats(weight), factors, offsets, bounds, zeros });
+                    }
+                    ExactLayer::Add { factors, output } => {
+                        let [low, high] = bounds(*output);
+                        arithmetic.exact[index] = Some(host::Exact::Add { factors: *factors, low, high });
+                    }
+                    ExactLayer::AveragePool { factor, shift, output } => {
+                        let [low, high] = bounds(*output).map(|bound| bound as i64);
+                        let (factor, shift) = (*factor, *shift);
+                        arithmetic.exact[index] = Some(host::Exact::Average { factor, shift, low, high });
+                    }
+                }
+                None
+            });
+        let layers = layers.collect();
+        Some(Self { net: on_host::on_host(&net.network, net.device)?, arithmetic, layers })
+    }
+
+    /// Logits [N, CLASSES] for pixels [N, H, W, C], integers.
+    fn logits(&mut self, pixels: &[u8]) -> Vec<f64> {
+        let weights: Vec<_> =
+            self.layers.iter().map(|layer| layer.as_ref().map(HostLayer::weights)).collect();
+        let sums = self.net.forward(pixels, &weights, &self.arithmetic);
+        let last = self.layers.last().and_then(Option::as_ref).expect("a classifier");
+        let channels = last.factors.iter().zip(&last.offsets).cycle();
+        let logit = |(&sum, (factor, offset)): (&f32, (&f64, &f64))| {
+            (f64::from(sum) * factor + offset).floor().clamp(f64::from(i32::MIN), f64::from(i32::MAX))
+        };
+        sums.iter().zip(channels).map(logit).collect()
+    }
+}
+
+impl HostLayer {
+    fn weights(&self) -> Weights<'_> {
+        let after = match self.bounds {
+            Some([low, high]) => {
+                After::Requantise(Requantise { factors: &self.factors, offsets: &self.offsets, low, high })
+            }
+            None => After::Bias(&self.zeros),
+        };
+        Weights { weight: &self.weight, after }
+    }
+}
+
 /// `values`, without the zero point, saturated as the device saturates them with it.
 fn saturate(mut values: Tensor, output: Output) -> Tensor {
-    let bound = |bound: i8| f64::from(i16::from(bound) - i16::from(output.zero_point));
-    values.clamp_(bound(output.min), bound(output.max)).to_kind(Kind::Float)
+    let [low, high] = bounds(output);
+    values.clamp_(low, high).to_kind(Kind::Float)
+}
+
+/// Bounds of a tensor's elements, without the zero point.
+fn bounds(output: Output) -> [f64; 2] {
+    [output.min, output.max].map(|bound| f64::from(i16::from(bound) - i16::from(output.zero_point)))
 }
 
 /// `positions`: kernel positions or pixels for each input channel.
@@ -194,5 +296,32 @@ fn weighted_layer(
         factor: place(&factors),
         offset: place(&offsets),
         output,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::stream;
+    use crate::train::float::FloatNet;
+    use crate::train::fold::fold;
+    use crate::train::objective::tests::{cases, images, stir};
+    use crate::train::quantise::quantise;
+
+    /// The same integers by two ways of computing them.
+    #[test]
+    fn the_host_and_libtorch_agree_to_the_last_bit() {
+        for (network, count) in cases() {
+            let batch = images(network.input, count);
+            let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+            let folded = fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
+            let lowered = bomp_export::lower::lower(&quantise(&folded, &batch).unwrap().candidate()).unwrap();
+            let exact = ExactNet::new(&lowered, Device::Cpu);
+            let expected = Vec::<i64>::try_from(exact.logits(&batch.pixels).flatten(0, -1)).unwrap();
+            let found = OnHost::new(&exact).expect("small sums").logits(&bytes(&batch.pixels));
+            assert!(expected.iter().any(|&logit| logit != expected[0]), "{network:?}");
+            let found: Vec<i64> = found.iter().map(|&logit| logit as i64).collect();
+            assert_eq!(found, expected, "{network:?}");
+        }
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! Each tensor has a unit, chosen so that the quantisation costs little: 6 units are the largest element after a ReLU6,
 //! and one unit is one step of any other tensor. The units of a layer's input and output become a factor of its weights,
-//! saturation is libtorch's own `relu6_`, and what is left is rounding in place. (libtorch's kernels for fake quantisation
-//! are not vectorised: with them QAFT took half as long again as float training.)
+//! saturation is libtorch's own `relu6_`, and what is left is rounding in place.
 //!
 //! Rounding has the gradient of the identity (straight-through estimator; Bengio et al., "Estimating or propagating
 //! gradients through stochastic neurons", 2013); so has the saturation of tensors without ReLU6, whose calibrated range
@@ -14,6 +13,7 @@ use bomp_export::ir::{Activation, Network, Op};
 use bomp_export::lower;
 use tch::Tensor;
 
+use super::host::{self, Arithmetic};
 use super::net::{forward, spatial_mean, weighted_sum};
 
 /// How a tensor is held and rounded.
@@ -54,6 +54,35 @@ impl FakeTensor {
         }
     }
 
+    /// The output of a layer with operation `op`, in steps next to nothing.
+    #[cfg(test)]
+    pub(super) fn fine(op: &Op) -> Self {
+        match op {
+            Op::Convolution { activation: Activation::Relu6, .. }
+            | Op::Depthwise { activation: Activation::Relu6, .. } => {
+                Self { unit: 1.0, rounding: Rounding::Relu6 { steps: f64::from(1 << 20) } }
+            }
+            _ => {
+                let bound = f64::from(1 << 30);
+                Self {
+                    unit: 1.0 / f64::from(1 << 16),
+                    rounding: Rounding::Integers { min: -bound, max: bound },
+                }
+            }
+        }
+    }
+
+    fn on_host(self) -> host::Rounding {
+        let rounding = |low, high, steps: f64, step: f64, cuts| {
+            let (steps, step) = (steps as f32, step as f32);
+            host::Rounding { low, high, steps, step, cuts }
+        };
+        match self.rounding {
+            Rounding::Relu6 { steps } => rounding(0.0, 6.0, steps / 6.0, 6.0 / steps, true),
+            Rounding::Integers { min, max } => rounding(min as f32, max as f32, 1.0, 1.0, false),
+        }
+    }
+
     /// Saturates and rounds `output`, which is in units of this tensor, in place.
     fn round(self, mut output: Tensor) -> Tensor {
         // `data` shares the memory, but not the history: the gradient does not see what happens to it.
@@ -69,6 +98,21 @@ impl FakeTensor {
             }
         }
     }
+}
+
+/// The same rounding and units for the host's own arithmetic.
+pub(super) fn arithmetic(network: &Network, tensors: &[FakeTensor]) -> Arithmetic {
+    let roundings = (0..network.layers.len()).map(|index| Some(tensors.get(index + 1)?.on_host()));
+    let factors = network.layers.iter().enumerate().map(|(index, layer)| {
+        let output = tensors.get(index + 1).map_or(1.0, |tensor| tensor.unit);
+        let mut factors = [1.0; 2];
+        for (factor, &input) in factors.iter_mut().zip(&layer.inputs) {
+            *factor = (tensors[input].unit / output) as f32;
+        }
+        factors
+    });
+    let plain = Arithmetic::of_pixels(network.layers.len());
+    Arithmetic { roundings: roundings.collect(), factors: factors.collect(), ..plain }
 }
 
 /// Logits [N, CLASSES] of the network for `pixels` [N, C, H, W], 0..=255. `parameters` are the (weight, bias) of each

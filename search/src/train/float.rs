@@ -1,4 +1,4 @@
-//! The float network: batch norm after each convolution, ReLU6, and the loss that early and final training minimise.
+//! The float network: batch norm after each convolution, then ReLU6.
 //!
 //! Batch norm always uses the statistics of the images at hand. No running averages are kept: [`super::fold`] measures
 //! the statistics of the finished weights, which running averages only approximate.
@@ -10,8 +10,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};
 
-use super::descent::Objective;
-use super::images::to_input;
+use super::host::{After, ByWeights, Weights};
 use super::net::{forward, spatial_mean, weight_shapes, weighted_sum};
 use super::parameters::{Builder, Layout, Start, Treatment};
 
@@ -73,6 +72,30 @@ impl FloatNet {
         (net, start)
     }
 
+    /// The parameters of each layer in the flat vector `values`.
+    pub(super) fn weights<'a>(&self, values: &'a [f32]) -> Vec<Option<Weights<'a>>> {
+        let slices = self.layout.slices(values);
+        let layers = self.pieces.iter().map(|pieces| {
+            Some(match (*pieces)? {
+                Pieces::Biased { weight, bias } => {
+                    Weights { weight: slices[weight], after: After::Bias(slices[bias]) }
+                }
+                Pieces::Normalised { weight, gamma, beta } => {
+                    let after = After::Normalise { gamma: slices[gamma], beta: slices[beta] };
+                    Weights { weight: slices[weight], after }
+                }
+            })
+        });
+        layers.collect()
+    }
+
+    /// Gradients of each layer as a flat vector.
+    pub(super) fn flatten(&self, layers: &[Option<ByWeights>]) -> Vec<f32> {
+        // The pieces were pushed in this order, too.
+        let pieces = layers.iter().flatten().flat_map(|layer| [&layer.weight, &layer.gamma, &layer.offset]);
+        pieces.flatten().copied().collect()
+    }
+
     /// Logits [N, CLASSES] with batch norms over the images of `input`. `observe(mean, deviation)` sees of each batch
     /// norm, in the order of the layers, the means [C] and the reciprocals of sqrt(variance + [`EPSILON`]) [C].
     pub(super) fn logits(
@@ -117,28 +140,4 @@ pub(super) fn activate(op: &Op, mut output: Tensor) -> Tensor {
         | Op::Depthwise { activation: Activation::Relu6, .. } => output.relu6_(),
         _ => output,
     }
-}
-
-/// Cross entropy of the float network, with label smoothing.
-#[derive(Clone, Debug)]
-pub(super) struct FloatObjective {
-    pub(super) net: FloatNet,
-    pub(super) label_smoothing: f64,
-}
-
-impl Objective for FloatObjective {
-    fn loss(&self, parameters: &Tensor, pixels: &Tensor, labels: &Tensor) -> Tensor {
-        let logits = self.net.logits(parameters, to_input(pixels), |_, _| ());
-        cross_entropy(&logits, labels, self.label_smoothing)
-    }
-
-    fn replicate(&self) -> Box<dyn Objective> {
-        Box::new(self.clone())
-    }
-}
-
-/// Mean cross entropy of `logits` [N, CLASSES] against `labels` [N] of which a part `smoothing` is spread over all
-/// classes.
-pub(super) fn cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Tensor {
-    logits.cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Mean, -100, smoothing)
 }

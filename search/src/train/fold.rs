@@ -10,8 +10,10 @@ use tch::{Kind, Tensor, no_grad};
 
 use super::error::TrainError;
 use super::float::{EPSILON, FloatNet, Pieces, activate};
+use super::host::Arithmetic;
 use super::images::{DeviceImages, to_input};
 use super::net::{forward, spatial_mean, weighted_sum};
+use super::on_host::{self, FoldedOnHost, bytes, classes, floats};
 use super::parallel::map_chunks;
 
 /// Images over which the statistics of batch norms are measured, at most.
@@ -70,8 +72,20 @@ fn measure(
 ) -> Result<Vec<Statistics>, TrainError> {
     let chunks = map_chunks(images, CHUNK, threads, || {
         let (net, parameters) = (net.clone(), parameters.shallow_clone());
+        let mut host = on_host::on_host(&net.network, parameters.device());
+        let (values, arithmetic) = (floats(&parameters), Arithmetic::real(&net.network));
         move |images| {
             let mut found = Vec::new();
+            if let Some(host) = &mut host {
+                let _ = host.forward(&bytes(&images.pixels), &net.weights(&values), &arithmetic);
+                for moments in host.moments() {
+                    let (mean, variance): (Vec<f64>, Vec<f64>) =
+                        moments.iter().map(|&(mean, deviation)| (mean, deviation.powi(-2) - EPSILON)).unzip();
+                    let [mean, variance] = [mean, variance].map(|values| Tensor::from_slice(&values));
+                    found.push((mean, variance, images.len() as f64));
+                }
+                return found;
+            }
             let _ = net.logits(&parameters, to_input(&images.pixels), |mean, deviation| {
                 // Where the variance is lost beside EPSILON, it does not matter either.
                 found.push((mean, deviation.pow_tensor_scalar(-2) - EPSILON, images.len() as f64));
@@ -126,8 +140,13 @@ impl Folded {
     /// Number of `images` that the float network classifies correctly.
     pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<usize, TrainError> {
         let counts = map_chunks(images, CHUNK, threads, || {
-            let folded = self.share();
-            move |images| correct(&folded.logits(to_input(&images.pixels), |_, _| ()), &images.labels)
+            let (folded, mut host) = (self.share(), FoldedOnHost::new(self));
+            move |images| match &mut host {
+                Some(host) => {
+                    on_host::correct(&host.logits(&bytes(&images.pixels)), &classes(&images.labels))
+                }
+                None => correct(&folded.logits(to_input(&images.pixels), |_, _| ()), &images.labels),
+            }
         })?;
         Ok(counts.iter().sum())
     }

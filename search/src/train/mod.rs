@@ -14,10 +14,15 @@ mod exact;
 mod fake;
 mod float;
 mod fold;
+#[cfg(test)]
+mod gpu_tests;
+mod host;
 mod images;
 pub mod keep;
 mod monitor;
 mod net;
+mod objective;
+mod on_host;
 mod optimiser;
 mod order;
 mod parallel;

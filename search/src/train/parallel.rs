@@ -15,11 +15,11 @@ pub(super) fn map_chunks<T, F>(
 ) -> Result<Vec<T>, TrainError>
 where
     T: Send,
-    F: Fn(DeviceImages) -> T + Send,
+    F: FnMut(DeviceImages) -> T + Send,
 {
     let starts: Vec<usize> = (0..images.len()).step_by(chunk).collect();
     let threads = threads.clamp(1, starts.len());
-    let run = |work: F, images: DeviceImages, thread: usize| {
+    let run = |mut work: F, images: DeviceImages, thread: usize| {
         guard(|| {
             no_grad(|| {
                 let own = starts.iter().skip(thread).step_by(threads);

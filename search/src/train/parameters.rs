@@ -44,6 +44,16 @@ impl Layout {
         let pieces = flat.split_with_sizes(&self.sizes[..], 0);
         pieces.into_iter().zip(&self.shapes).map(|(piece, shape)| piece.view(&shape[..])).collect()
     }
+
+    /// The pieces of `values`, which has the length of all of them together.
+    pub(super) fn slices<'a>(&self, mut values: &'a [f32]) -> Vec<&'a [f32]> {
+        let cut = |&size: &i64| {
+            let (piece, rest) = values.split_at(size as usize);
+            values = rest;
+            piece
+        };
+        self.sizes.iter().map(cut).collect()
+    }
 }
 
 impl Builder {

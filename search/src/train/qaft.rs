@@ -13,14 +13,14 @@
 use std::sync::Arc;
 
 use bomp_export::ir::Network;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 
-use super::descent::Objective;
 use super::error::TrainError;
-use super::fake::{FakeTensor, fake_logits};
-use super::float::cross_entropy;
-use super::fold::{CHUNK, Folded, correct};
-use super::images::{DeviceImages, to_input, to_planes};
+use super::fake::{self, FakeTensor, fake_logits};
+use super::fold::{CHUNK, correct};
+use super::host::{After, Arithmetic, Weights};
+use super::images::{DeviceImages, to_planes};
+use super::on_host::{self, bytes, classes, floats};
 use super::parallel::map_chunks;
 use super::parameters::{Builder, Layout, Start, Treatment};
 use super::quantise::{Quantised, QuantisedLayer};
@@ -29,8 +29,6 @@ use super::quantise::{Quantised, QuantisedLayer};
 const STEP_RATE: f32 = 1.0;
 /// Learning-rate factor of the biases, in units of half of the range of their layer's output.
 const BIAS_RATE: f32 = 1.0;
-/// Softening of both outputs in the distillation.
-const TEMPERATURE: f64 = 2.0;
 
 /// A quantised network in the making. Its flat vector holds, each for all layers: weights over their channel's range at
 /// the start; logarithms of the steps over those at the start; biases over their unit.
@@ -111,7 +109,7 @@ impl QaftNet {
         })
     }
 
-    fn share(&self) -> Self {
+    pub(super) fn share(&self) -> Self {
         Self {
             network: Arc::clone(&self.network),
             tensors: self.tensors.clone(),
@@ -134,7 +132,16 @@ impl QaftNet {
     ) -> Result<usize, TrainError> {
         let counts = map_chunks(images, CHUNK, threads, || {
             let (net, parameters) = (self.share(), start.values.shallow_clone());
+            let (weights, biases) = no_grad(|| net.rounded_flat(&parameters));
+            let (weights, biases) = (floats(&weights), floats(&biases));
+            let mut host = on_host::on_host(&net.network, parameters.device());
+            let arithmetic = net.arithmetic();
             move |images| {
+                if let Some(host) = &mut host {
+                    let cut = net.weights(&weights, &biases);
+                    let logits = host.forward(&bytes(&images.pixels), &cut, &arithmetic);
+                    return on_host::correct(&logits, &classes(&images.labels));
+                }
                 let rounded = net.rounded(&parameters);
                 let logits = fake_logits(&net.network, &rounded, &net.tensors, to_planes(&images.pixels));
                 correct(&logits, &images.labels)
@@ -143,14 +150,48 @@ impl QaftNet {
         Ok(counts.iter().sum())
     }
 
-    /// Rounded weight and bias of each layer, in units of its output for one unit of its input. All weights of the network are rounded by one sequence of operations.
-    fn rounded(&self, parameters: &Tensor) -> Vec<Option<(Tensor, Tensor)>> {
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    pub(super) fn tensors(&self) -> &[FakeTensor] {
+        &self.tensors
+    }
+
+    /// The units and the rounding of the tensors.
+    pub(super) fn arithmetic(&self) -> Arithmetic {
+        fake::arithmetic(&self.network, &self.tensors)
+    }
+
+    /// Rounded weight and bias of each layer, in units of its output for one unit of its input.
+    pub(super) fn rounded(&self, parameters: &Tensor) -> Vec<Option<(Tensor, Tensor)>> {
+        let (weights, biases) = self.rounded_flat(parameters);
+        self.by_layer(&weights, &biases)
+    }
+
+    /// All rounded weights and all biases, layer by layer: one sequence of operations rounds those of the whole network.
+    pub(super) fn rounded_flat(&self, parameters: &Tensor) -> (Tensor, Tensor) {
         let [weights, logarithms, biases] = self.pieces(parameters);
         let growth = logarithms.exp().index_select(0, &self.channels);
         let integers = (weights * &self.limits / &growth).minimum(&self.limits).maximum(&-&self.limits);
         let integers = &integers + (integers.round() - &integers).detach();
-        let weights = integers * growth * self.steps.index_select(0, &self.channels);
-        self.by_layer(&weights, &(biases * &self.bias_units))
+        (integers * growth * self.steps.index_select(0, &self.channels), biases * &self.bias_units)
+    }
+
+    /// [`Self::rounded_flat`] cut into layers.
+    pub(super) fn weights<'a>(
+        &self,
+        mut weights: &'a [f32],
+        mut biases: &'a [f32],
+    ) -> Vec<Option<Weights<'a>>> {
+        let layers = self.shapes.iter().map(|shape| {
+            let shape = shape.as_ref()?;
+            let (weight, others) = weights.split_at(shape.iter().product::<i64>() as usize);
+            let (bias, other_biases) = biases.split_at(shape[0] as usize);
+            (weights, biases) = (others, other_biases);
+            Some(Weights { weight, after: After::Bias(bias) })
+        });
+        layers.collect()
     }
 
     fn pieces(&self, parameters: &Tensor) -> [Tensor; 3] {
@@ -192,45 +233,5 @@ impl QaftNet {
                 tensors: start.tensors.clone(),
             }
         })
-    }
-}
-
-fn floats(tensor: &Tensor) -> Vec<f32> {
-    Vec::try_from(tensor.flatten(0, -1).to_kind(Kind::Float)).expect("a float tensor")
-}
-
-/// Cross entropy of the quantised network, and its distance from the float network's opinion.
-#[derive(Debug)]
-pub(super) struct QaftObjective {
-    pub(super) net: QaftNet,
-    pub(super) label_smoothing: f64,
-    /// The float network, and the part of the loss that is the distance from it (0..=1).
-    pub(super) teacher: Option<(Folded, f64)>,
-}
-
-impl Objective for QaftObjective {
-    fn loss(&self, parameters: &Tensor, pixels: &Tensor, labels: &Tensor) -> Tensor {
-        let net = &self.net;
-        let teacher = self.teacher.as_ref().map(|(folded, part)| {
-            let logits = no_grad(|| folded.logits(to_input(pixels), |_, _| ()));
-            ((logits / TEMPERATURE).softmax(-1, None), *part)
-        });
-        let logits = fake_logits(&net.network, &net.rounded(parameters), &net.tensors, to_planes(pixels));
-        let hard = cross_entropy(&logits, labels, self.label_smoothing);
-        match teacher {
-            None => hard,
-            Some((opinion, part)) => {
-                // Hinton et al., "Distilling the knowledge in a neural network", 2015, section 2.
-                let softened = (logits / TEMPERATURE).log_softmax(-1, None);
-                let batch = opinion.size()[0] as f64;
-                let soft = -(opinion * softened).sum(None) / batch;
-                hard * (1.0 - part) + soft * (part * TEMPERATURE * TEMPERATURE)
-            }
-        }
-    }
-
-    fn replicate(&self) -> Box<dyn Objective> {
-        let teacher = self.teacher.as_ref().map(|(folded, part)| (folded.share(), *part));
-        Box::new(Self { net: self.net.share(), label_smoothing: self.label_smoothing, teacher })
     }
 }

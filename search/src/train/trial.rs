@@ -11,16 +11,17 @@ use bomp_export::ir::{Bits, Network};
 use bomp_export::lower::lower;
 use tch::Tensor;
 
-use super::descent::{Descent, Look, Objective};
+use super::descent::{Descent, Look};
 use super::error::{TrainError, guard};
 use super::exact::ExactNet;
-use super::float::{FloatNet, FloatObjective};
+use super::float::FloatNet;
 use super::fold::{Folded, fold};
 use super::images::DeviceImages;
 use super::monitor::{Monitor, Phase, Progress, Signal};
+use super::objective::{FloatObjective, Objective, QaftObjective};
 use super::order::Order;
 use super::parameters::Start;
-use super::qaft::{QaftNet, QaftObjective};
+use super::qaft::QaftNet;
 use super::quantise::{Quantised, quantise};
 use crate::recipe::{Quantisation, Schedule, TrainConfig};
 use crate::stream::stream;
@@ -231,10 +232,10 @@ impl Trainer<'_> {
         let (schedule, threads) = (&self.config.float, self.run.threads);
         let mut random = stream(self.run.seed, self.run.trial, "initial weights");
         let (net, start) = FloatNet::new(network, train.device(), &mut random);
-        let objective = FloatObjective { net: net.clone(), label_smoothing: schedule.label_smoothing };
+        let mut objective = FloatObjective::new(net.clone(), schedule.label_smoothing, train.device());
         let mut halfway = None;
         let parameters = match judge {
-            None => self.descend(&objective, &start, schedule, Phase::Float, None)?,
+            None => self.descend(&mut objective, &start, schedule, Phase::Float, None)?,
             Some(judge) => {
                 let sample = held_out.spread(HALFWAY_IMAGES);
                 let mut look = |parameters: &Tensor| {
@@ -243,7 +244,7 @@ impl Trainer<'_> {
                     halfway = Some(seen);
                     Ok(judge(seen))
                 };
-                self.descend(&objective, &start, schedule, Phase::Float, Some(&mut look))?
+                self.descend(&mut objective, &start, schedule, Phase::Float, Some(&mut look))?
             }
         };
         Ok((fold(&net, &parameters, train, threads)?, halfway))
@@ -259,8 +260,9 @@ impl Trainer<'_> {
         let (net, start) = QaftNet::new(&quantised);
         let part = self.config.distillation;
         let teacher = (part > 0.0).then(|| (folded.share(), part));
-        let objective = QaftObjective { net, label_smoothing: schedule.label_smoothing, teacher };
-        let parameters = self.descend(&objective, &start, schedule, Phase::Qaft, None)?;
+        let device = self.data.train.device();
+        let mut objective = QaftObjective::new(net, schedule.label_smoothing, teacher, device);
+        let parameters = self.descend(&mut objective, &start, schedule, Phase::Qaft, None)?;
         Ok(objective.net.finish(&parameters, &quantised))
     }
 
@@ -272,7 +274,7 @@ impl Trainer<'_> {
 
     fn descend(
         &mut self,
-        objective: &dyn Objective,
+        objective: &mut dyn Objective,
         start: &Start,
         schedule: &Schedule,
         phase: Phase,

@@ -1,5 +1,7 @@
 //! libtorch and ONNX Runtime: which are wanted, of what version, and what of their wheels is kept.
 
+mod cuda;
+
 use super::progress::present;
 use super::wheels::{Library, VERSION_FILE, Wheel};
 use crate::machine::Machine;
@@ -7,6 +9,8 @@ use anyhow::{Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub(super) use cuda::LIBTORCH_CUDA;
 
 /// What tch trains with. The wheel is the CUDA build: torch_cpu needs CUDA's runtime and profiler to load, at the
 /// versions that torch's own metadata names, but no driver and none of CUDA's kernels.
@@ -58,15 +62,24 @@ const ONNX_RUNTIME: Library = Library {
     }],
 };
 
-/// The libraries to install in `folder`: neither brought by the user nor, unless `force` is given, installed before.
+/// The libraries to install in `folder`: neither brought by the user nor, unless `force` is given, installed before. The
+/// CUDA half of libtorch is among them if `cuda` is given.
 ///
 /// # Errors
 /// If what the user brings cannot be used.
-pub(super) fn wanted(machine: &dyn Machine, folder: &Path, force: bool) -> Result<Vec<&'static Library>> {
-    let users = [
+pub(super) fn wanted(
+    machine: &dyn Machine,
+    folder: &Path,
+    force: bool,
+    cuda: bool,
+) -> Result<Vec<&'static Library>> {
+    let mut users = vec![
         (&LIBTORCH, libtorch_of_the_user(machine, folder)?),
         (&ONNX_RUNTIME, ort_of_the_user(machine, folder)?),
     ];
+    if cuda {
+        users.push((&LIBTORCH_CUDA, cuda_of_the_user(machine)));
+    }
     let mut wanted = Vec::new();
     for (library, users) in users {
         let title = format!("{} {}", library.name, library.version);
@@ -133,6 +146,12 @@ fn libtorch_of_the_user(machine: &dyn Machine, folder: &Path) -> Result<Option<S
         bail!("{origin} is version {}, but tch needs {expected}: {remedy}", found.unwrap_or_default());
     }
     Ok(Some(origin))
+}
+
+/// The CUDA half of the user's own libtorch, if that has one.
+fn cuda_of_the_user(machine: &dyn Machine) -> Option<String> {
+    let library = PathBuf::from(machine.variable("LIBTORCH")?).join("lib/libtorch_cuda.so");
+    machine.has_path(&library).then(|| library.display().to_string())
 }
 
 /// The user's own ONNX Runtime.

@@ -26,6 +26,7 @@ fn react(world: World, has: &mut Contents, line: &str) -> Result<String, String>
     let words: Vec<&str> = line.split(' ').collect();
     let done = Ok(String::new());
     match words[..] {
+        ["df", ..] => Ok("      Avail\n99000000000\n".into()),
         ["id", "-u"] => Ok(format!("{}\n", world.user)),
         ["sudo", "--validate"] => done,
         ["rustc", ..] => Ok("/sysroot\n".into()),

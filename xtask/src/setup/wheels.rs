@@ -47,6 +47,7 @@ pub(super) struct Wheel {
 /// Downloads a library and puts it into `toolchain/NAME`, replacing what is there.
 pub(super) fn install(machine: &dyn Machine, library: &Library, toolchain: &Path) -> Result<()> {
     sweep(toolchain);
+    enough_room(machine, library, toolchain)?;
     let staging = toolchain.join(format!("{STAGING}{}", std::process::id()));
     let outcome = assemble(machine, library, &staging).and_then(|content| {
         let place = toolchain.join(library.name);
@@ -58,6 +59,30 @@ pub(super) fn install(machine: &dyn Machine, library: &Library, toolchain: &Path
     });
     sweep(toolchain);
     outcome
+}
+
+/// Refuses a library that the disk has no room for: its wheels, as much again that pip keeps while it downloads, and what
+/// is unpacked.
+fn enough_room(machine: &dyn Machine, library: &Library, toolchain: &Path) -> Result<()> {
+    let mut df = Command::new("df");
+    df.args(["--output=avail", "--block-size=1"]).arg(toolchain);
+    // A machine that cannot tell finds out by itself.
+    let Ok(answer) = machine.must(&mut df) else { return Ok(()) };
+    let Some(free) = answer.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok()) else {
+        return Ok(());
+    };
+    let wheels: u64 = library.wheels.iter().map(|wheel| wheel.bytes).sum();
+    let needed = 3 * wheels;
+    if free < needed {
+        bail!(
+            "{} needs {:.1} GB of free disk while it is installed, and {} has {:.1} GB: make room, then run setup again",
+            library.name,
+            needed as f64 / 1e9,
+            toolchain.display(),
+            free as f64 / 1e9
+        );
+    }
+    Ok(())
 }
 
 /// What the name of a folder starts with in which a library is put together; the number of the process follows.
@@ -104,7 +129,8 @@ fn download(machine: &dyn Machine, library: &Library, folder: &Path) -> Result<(
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
     pip.args(["--implementation=cp", "--python-version=3.11"]);
-    for platform in ["manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux2014_x86_64"] {
+    let newer = [28, 27, 25, 18].map(|minor| format!("manylinux_2_{minor}_x86_64"));
+    for platform in newer.iter().map(String::as_str).chain(["manylinux2014_x86_64", "manylinux2010_x86_64"]) {
         pip.arg(format!("--platform={platform}"));
     }
     pip.arg("--requirement").arg(&list).arg("--dest").arg(folder);
@@ -112,8 +138,7 @@ fn download(machine: &dyn Machine, library: &Library, folder: &Path) -> Result<(
     pip.env("TMPDIR", folder);
 
     let work = Work::start_bytes("Downloading", &title, bytes);
-    let remedy =
-        "check that pip reaches its package index and that the disk has 2 GB to spare, then run setup again";
+    let remedy = "check that pip reaches its package index, then run setup again";
     std::thread::scope(|scope| {
         let (done, finished) = mpsc::channel::<()>();
         let work = &work;

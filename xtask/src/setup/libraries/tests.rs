@@ -22,7 +22,7 @@ fn machine(
 
 /// The names of the libraries to install.
 fn names(machine: &FakeMachine, folder: &Path, force: bool) -> Vec<&'static str> {
-    wanted(machine, folder, force).unwrap().iter().map(|library| library.name).collect()
+    wanted(machine, folder, force, false).unwrap().iter().map(|library| library.name).collect()
 }
 
 /// Marks a library as installed.
@@ -61,12 +61,12 @@ fn the_users_own_libraries_win() {
     assert!(names(&users, folder.path(), true).is_empty());
 
     fs::write(torch.join(VERSION_FILE), "2.9.1+cu130\n").unwrap();
-    let error = wanted(&users, folder.path(), false).err().unwrap().to_string();
+    let error = wanted(&users, folder.path(), false, false).err().unwrap().to_string();
     assert!(error.contains("2.9.1") && error.contains("2.13.0") && error.contains("unset"), "{error}");
 
     for (missing, name) in [(0, "LIBTORCH"), (1, "ORT_DYLIB_PATH")] {
         let users = machine(&variables[missing..=missing], &[], None);
-        let error = wanted(&users, folder.path(), false).err().unwrap().to_string();
+        let error = wanted(&users, folder.path(), false, false).err().unwrap().to_string();
         assert!(error.starts_with(name) && error.contains("does not exist"), "{error}");
     }
 }
@@ -78,7 +78,28 @@ fn the_users_python_is_asked_for_its_torch() {
     let python = |torch| machine(&variables, &[], torch);
     assert_eq!(names(&python(Some("2.13.0+cu130\n")), folder.path(), false), ["onnxruntime"]);
     for (torch, told) in [(Some("2.8.0\n"), "2.8.0"), (None, "no torch")] {
-        let error = wanted(&python(torch), folder.path(), false).err().unwrap().to_string();
+        let error = wanted(&python(torch), folder.path(), false, false).err().unwrap().to_string();
         assert!(error.contains(told) && error.contains("unset"), "{error}");
     }
+}
+
+#[test]
+fn the_cuda_half_is_installed_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    install(folder, "libtorch", "2.13.0");
+    install(folder, "onnxruntime", "1.31.0");
+    let names = |machine: &FakeMachine| -> Vec<&str> {
+        wanted(machine, folder, false, true).unwrap().iter().map(|library| library.name).collect()
+    };
+    let plain = machine(&[], &[], None);
+    assert_eq!(names(&plain), ["libtorch-cuda"]);
+    install(folder, "libtorch-cuda", "2.13.0");
+    assert!(names(&plain).is_empty());
+
+    // A CUDA build that the user brings has it already.
+    fs::remove_dir_all(folder.join("libtorch-cuda")).unwrap();
+    let own = tempfile::tempdir().unwrap();
+    let there = ["lib/libtorch_cpu.so", "lib/libtorch_cuda.so"].map(|name| own.path().join(name));
+    assert!(names(&machine(&[("LIBTORCH", own.path())], &there, None)).is_empty());
 }

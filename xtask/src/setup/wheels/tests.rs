@@ -116,3 +116,33 @@ fn a_failure_leaves_the_installed_library_alone() {
     }
     assert!(!toolchain.path().join("a.h").exists());
 }
+
+/// This machine with a full disk.
+struct Full;
+
+impl Machine for Full {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        ThisMachine.variable(name)
+    }
+
+    fn has_program(&self, name: &str) -> bool {
+        ThisMachine.has_program(name)
+    }
+
+    fn has_path(&self, path: &Path) -> bool {
+        ThisMachine.has_path(path)
+    }
+
+    fn output(&self, command: &mut Command) -> Result<Output> {
+        assert_eq!(command.get_program(), "df", "nothing is downloaded to a full disk");
+        ThisMachine.output(Command::new("sh").args(["-c", "echo Avail; echo 299"]))
+    }
+}
+
+#[test]
+fn a_full_disk_is_noticed_before_the_download() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = install(&Full, &TOY, folder.path()).unwrap_err().to_string();
+    assert!(error.contains("toy") && error.contains("free disk"), "{error}");
+    assert!(files(folder.path()).is_empty());
+}

@@ -1,0 +1,201 @@
+//! The host's arithmetic against libtorch's: the same loss and the same gradient, on networks with every operation and every
+//! odd size that there is.
+
+use super::*;
+use crate::stream::stream;
+use crate::train::fake::FakeTensor;
+use crate::train::float::EPSILON;
+use crate::train::images::DeviceImages;
+use crate::train::on_host::floats;
+use crate::train::parameters::Start;
+use crate::train::quantise::quantise;
+use bomp_export::data::Images;
+use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
+use rand::RngExt;
+use tch::Kind;
+
+/// Kernels of even and odd size, both strides, a residual that is read twice, channels that fill no block.
+fn network(input: Shape, channels: [usize; 2], kernels: [usize; 2], residual: bool, pool: bool) -> Network {
+    let bits = Bits::MIN;
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut push = |op: Op, inputs: Vec<usize>| {
+        layers.push(Layer { name: format!("layer{}", layers.len()), op, inputs });
+        layers.len()
+    };
+    let convolution = |window, filters, activation| Op::Convolution { window, filters, bits, activation };
+    let depthwise = |window| Op::Depthwise { window, bits, activation: Activation::Relu6 };
+    let window = Window::same(input, 3, 2);
+    let (height, width) = window.output(input).expect("an output");
+    let stem = push(convolution(window, channels[0], Activation::Relu6), vec![0]);
+    let shape = Shape::new(height, width, channels[0]);
+    let project = push(convolution(Window::pointwise(), channels[1], Activation::Linear), vec![stem]);
+    let shape = Shape { channels: channels[1], ..shape };
+    let expand = push(convolution(Window::pointwise(), 7, Activation::Relu6), vec![project]);
+    let expanded = Shape { channels: 7, ..shape };
+    let spatial = push(depthwise(Window::same(expanded, kernels[0], 1)), vec![expand]);
+    let mut last = push(convolution(Window::pointwise(), channels[1], Activation::Linear), vec![spatial]);
+    if residual {
+        let sum = push(Op::Add, vec![project, last]);
+        let more = push(convolution(Window::pointwise(), channels[1], Activation::Relu6), vec![sum]);
+        last = push(Op::Add, vec![more, sum]);
+    }
+    last = push(depthwise(Window::same(shape, kernels[1], 2)), vec![last]);
+    if pool {
+        last = push(Op::AveragePool, vec![last]);
+    }
+    push(Op::Classifier { classes: 5, bits }, vec![last]);
+    let network = Network { input, layers };
+    network.validate_shapes().expect("a network");
+    network
+}
+
+/// Images of noise with some contrast between them.
+pub(in crate::train) fn images(shape: Shape, count: usize) -> DeviceImages {
+    let mut random = stream(3, 0, "images");
+    let pixels = (0..count * shape.elements()).map(|_| random.random_range(0..=255u8)).collect();
+    let labels = (0..count).map(|index| (index % 5) as u16).collect();
+    DeviceImages::upload(&Images { shape, pixels, labels }, Device::Cpu).expect("images")
+}
+
+/// A start with batch norms away from 1 and 0, so that no part of a gradient hides.
+pub(in crate::train) fn stir(start: &Start, by: f64) -> Tensor {
+    let count = start.values.size()[0];
+    let waves = (Tensor::arange(count, (Kind::Float, Device::Cpu)) * 12.9898).sin();
+    &start.values + waves * by
+}
+
+pub(in crate::train) fn assert_close(
+    found: &(Tensor, Tensor),
+    expected: &(Tensor, Tensor),
+    part: f64,
+    what: &str,
+) {
+    let [a, b] = [found, expected].map(|(loss, _)| loss.double_value(&[]));
+    assert!((a - b).abs() < 0.05 * part * b.abs().max(1.0), "{what}: loss {a} instead of {b}");
+    let distance = (&found.1 - &expected.1).norm().double_value(&[]);
+    let size = expected.1.norm().double_value(&[]);
+    assert!(size > 0.0 && distance < part * size, "{what}: gradient {distance} away of {size}");
+}
+
+/// Networks, and how many images to see.
+pub(in crate::train) fn cases() -> Vec<(Network, usize)> {
+    let mut cases = Vec::new();
+    let sizes = [([8, 8, 1], 16), ([9, 7, 3], 37), ([12, 12, 2], 80), ([5, 6, 1], 3)];
+    for (index, ([height, width, colours], images)) in sizes.into_iter().enumerate() {
+        let input = Shape::new(height, width, colours);
+        for residual in [false, true] {
+            let kernels = [[3, 3], [4, 2], [7, 5], [1, 6]][index];
+            let channels = [[8, 4], [5, 3], [16, 9], [1, 2]][index];
+            cases.push((network(input, channels, kernels, residual, index % 2 == 0), images));
+        }
+    }
+    cases
+}
+
+#[test]
+fn the_float_gradient_is_that_of_libtorch() {
+    for (network, count) in cases() {
+        let batch = images(network.input, count);
+        let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+        let parameters = stir(&start, 0.3);
+        let mut ours = FloatObjective::new(net, 0.1, Device::Cpu);
+        let found = ours.gradient(&parameters, &batch.pixels, &batch.labels).unwrap();
+        ours.host = None;
+        let expected = ours.gradient(&parameters, &batch.pixels, &batch.labels).unwrap();
+        assert_close(&found, &expected, 1e-3, &format!("{network:?} of {count} images"));
+    }
+}
+
+/// With steps so small that it does not matter where a value between two of them goes.
+#[test]
+fn the_gradient_through_rounding_is_that_of_libtorch() {
+    for (network, count) in cases() {
+        let batch = images(network.input, count);
+        let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+        let folded = crate::train::fold::fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
+        let layers = network.layers.iter().take(network.layers.len() - 1);
+        let tensors: Vec<FakeTensor> = std::iter::once(FakeTensor::PIXELS)
+            .chain(layers.map(|layer| FakeTensor::fine(&layer.op)))
+            .collect();
+        let unit = |tensor: usize| tensors.get(tensor).map_or(1.0, |tensor| tensor.unit);
+        let cut: Vec<Option<(Tensor, Tensor)>> = (0..network.layers.len())
+            .map(|index| {
+                let (weight, bias) = folded.parameters[index].as_ref()?;
+                let (input, output) = (unit(network.layers[index].inputs[0]), unit(index + 1));
+                let leaf = |tensor: Tensor| tensor.set_requires_grad(true);
+                Some((leaf(weight * (input / output)), leaf(bias / output)))
+            })
+            .collect();
+        let logits = fake_logits(&network, &cut, &tensors, to_planes(&batch.pixels));
+        let loss = cross_entropy(&logits, &batch.labels, 0.1);
+        loss.backward();
+
+        let values: Vec<_> = cut
+            .iter()
+            .map(|pair| pair.as_ref().map(|(weight, bias)| (floats(weight), floats(bias))))
+            .collect();
+        let weights: Vec<_> = values
+            .iter()
+            .map(|pair| {
+                let (weight, bias) = pair.as_ref()?;
+                Some(host::Weights { weight, after: host::After::Bias(bias) })
+            })
+            .collect();
+        let arithmetic = crate::train::fake::arithmetic(&network, &tensors);
+        let mut host = HostNet::new(&network, EPSILON);
+        let logits = host.forward(&bytes(&batch.pixels), &weights, &arithmetic);
+        let labels = Vec::<i64>::try_from(&batch.labels).unwrap();
+        let (found, by_logits) = host::cross_entropy(&logits, &labels, 0.1, None);
+        let by_weights = host.backward(&by_logits, &weights, &arithmetic);
+        for (index, (found_here, pair)) in by_weights.iter().zip(&cut).enumerate() {
+            let (Some(found_here), Some((weight, bias))) = (found_here, pair) else { continue };
+            let what = format!("layer {index} of {network:?}, {count} images");
+            for (of, values) in [(weight, &found_here.weight), (bias, &found_here.offset)] {
+                let found = (Tensor::from(found), Tensor::from_slice(values));
+                let expected = (loss.detach(), of.grad().flatten(0, -1));
+                assert_close(&found, &expected, 2e-3, &what);
+            }
+        }
+    }
+}
+
+/// Where a sum lies between two steps, the last bit decides, and a gradient is cut or not.
+#[test]
+fn the_quantised_gradient_is_nearly_that_of_libtorch() {
+    for (network, count) in cases() {
+        let batch = images(network.input, count);
+        let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+        let folded = crate::train::fold::fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
+        let (net, start) = QaftNet::new(&quantise(&folded, &batch).unwrap());
+        let parameters = stir(&start, 0.01);
+        let mut ours = QaftObjective::new(net, 0.1, Some((folded, 0.4)), Device::Cpu);
+        let found = ours.gradient(&parameters, &batch.pixels, &batch.labels).unwrap();
+        ours.host = None;
+        let expected = ours.gradient(&parameters, &batch.pixels, &batch.labels).unwrap();
+        assert_close(&found, &expected, 0.35, &format!("{network:?} of {count} images"));
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_not_hidden() {
+    let network = network(Shape::new(8, 8, 1), [8, 4], [3, 3], true, true);
+    let batch = images(network.input, 16);
+    let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+    let mut objective = FloatObjective::new(net, 0.0, Device::Cpu);
+    let parameters = start.values.copy();
+    let _ = parameters.get(3).fill_(f64::NAN);
+    let (loss, _) = objective.gradient(&parameters, &batch.pixels, &batch.labels).unwrap();
+    assert!(loss.double_value(&[]).is_nan());
+}
+
+#[test]
+fn a_second_batch_of_another_size_does_not_see_the_first() {
+    let network = network(Shape::new(8, 8, 1), [8, 4], [3, 3], true, true);
+    let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+    let (small, large) = (images(network.input, 20), images(network.input, 64));
+    let mut objective = FloatObjective::new(net, 0.0, Device::Cpu);
+    let first = objective.gradient(&start.values, &small.pixels, &small.labels).unwrap();
+    let _ = objective.gradient(&start.values, &large.pixels, &large.labels).unwrap();
+    let again = objective.gradient(&start.values, &small.pixels, &small.labels).unwrap();
+    assert_eq!(first.1, again.1);
+}
