@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bomp_export::board::BOARDS;
+use bomp_export::board::{BOARDS, Board};
 use bomp_export::data::Format;
 use bomp_sim::{Config, Progress, SimError, Stage, monitor};
 use clap::{Parser, Subcommand};
@@ -42,6 +42,21 @@ enum Command {
     ///
     /// Exit code 0: all logits are the host's; 1: they are not; the others are those of `run`.
     Monitor(MonitorArguments),
+    /// Count the instructions of each kernel at each width, and hold all of them against the reference on the device.
+    ///
+    /// Exit code 0: every case gives the reference's bits; 1: one does not; the others are those of `run`.
+    Kernels(KernelsArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct KernelsArguments {
+    /// Name of a board with at least 512 KB of RAM; `bomp-sim boards` lists them.
+    #[arg(long, default_value = "mps2-an386")]
+    board: String,
+    /// Print JSON: {board, instructions_per_tick, kernel_bytes, counts: [{board, layer, bits, macs, instructions}],
+    /// checks: [{kernel, cases, different}]}.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -89,6 +104,7 @@ impl Arguments {
             Command::Boards { json: true } => println!("{}", serde_json::to_string_pretty(&BOARDS)?),
             Command::Boards { json: false } => print!("{}", table::boards()),
             Command::Run(arguments) => return arguments.run(),
+            Command::Kernels(arguments) => return arguments.run(),
             Command::Monitor(arguments) => return arguments.run(),
         }
         Ok(ExitCode::SUCCESS)
@@ -139,6 +155,19 @@ impl MonitorArguments {
             return Ok(ExitCode::from(1));
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl KernelsArguments {
+    fn run(self) -> Result<ExitCode> {
+        let report = bomp_sim::kernels::measure(Board::find(&self.board).map_err(SimError::from)?)?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            print!("{}", table::kernels(&report));
+        }
+        let equal = report.checks.iter().all(|check| check.different == 0);
+        Ok(if equal { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 }
 

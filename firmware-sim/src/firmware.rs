@@ -47,7 +47,7 @@ pub(crate) fn build(
     progress: &mut Progress<'_>,
 ) -> Result<Toolchain, SimError> {
     let toolchain = Toolchain::find(board)?;
-    let folder = target_folder();
+    let folder = target_folder(PACKAGE);
     let inputs = folder.join("inputs").join(board.name);
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -91,7 +91,7 @@ pub(crate) fn build(
 }
 
 /// The linker script's part that belongs to the board; it also gives the model its own section.
-fn memory_x(board: &Board) -> String {
+pub(crate) fn memory_x(board: &Board) -> String {
     let mut script = String::from("MEMORY\n{\n");
     for (name, region) in [("FLASH", board.flash), ("RAM", board.ram)] {
         let _ = writeln!(script, "  {name} : ORIGIN = {:#010x}, LENGTH = {}", region.origin, region.length);
@@ -99,11 +99,11 @@ fn memory_x(board: &Board) -> String {
     script + "}\nSECTIONS\n{\n  .model : ALIGN(4) { KEEP(*(.model)) } > FLASH\n} INSERT AFTER .rodata;\n"
 }
 
-/// Where builds go: `CARGO_TARGET_DIR` if the user has set it, else a folder in the package that git ignores.
-fn target_folder() -> PathBuf {
+/// Where builds of `package` go: `CARGO_TARGET_DIR` if the user has set it, else a folder in the package that git ignores.
+pub(crate) fn target_folder(package: &str) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()) {
         Some(folder) => std::path::absolute(&folder).unwrap_or(folder.into()).join("firmware"),
-        None => Path::new(PACKAGE).join("target"),
+        None => Path::new(package).join("target"),
     }
 }
 

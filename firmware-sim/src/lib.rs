@@ -18,6 +18,7 @@ mod elf;
 mod emulator;
 mod error;
 mod firmware;
+pub mod kernels;
 pub mod monitor;
 mod process;
 #[allow(unreachable_pub, reason = "the firmware compiles it as a public module")]

@@ -2,6 +2,7 @@
 //! tests: a slow machine fails nothing.
 
 mod bo;
+mod kernels;
 mod train;
 
 use anyhow::Result;
@@ -17,6 +18,7 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum Bench {
     Bo(bo::Options),
+    Kernels(kernels::Options),
     Train(train::Options),
 }
 
@@ -24,6 +26,7 @@ enum Bench {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Bench::Bo(options) => bo::run(options),
+        Bench::Kernels(options) => kernels::run(options),
         Bench::Train(options) => train::run(options),
     }
 }

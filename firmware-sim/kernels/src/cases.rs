@@ -6,8 +6,8 @@ use bomp_runtime::layer::{Geometry, Kind, Layer, Op, Shape, Tensor, Weights, Win
 use bomp_runtime::quant::{Multiplier, Output, Packed, pack};
 
 /// Largest tensor in elements.
-pub const ELEMENTS: usize = 48 * 48 * 32;
-const WEIGHT_BYTES: usize = 160 * 1024;
+pub const ELEMENTS: usize = 28 * 28 * 48;
+const WEIGHT_BYTES: usize = 40 * 1024;
 const CHANNELS: usize = 256;
 const SCRATCH_WORDS: usize = 8 * 1024;
 

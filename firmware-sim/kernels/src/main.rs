@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `calibration PASSES TICKS` | ticks of so many passes of a loop of two instructions |
 //! | `bench LAYER BITS MACS TICKS` | ticks of [`CALLS`] calls |
+//! | `network NAME SUM TICKS` | ticks of [`CALLS`] inferences, and the logits l as a sum s: s = 31 s + l for each |
 //! | `check KERNEL CASES DIFFERENT` | generated cases, and those whose result is not the reference's |
 #![no_std]
 #![no_main]
@@ -13,6 +14,7 @@ mod bench;
 mod cases;
 mod check;
 mod clock;
+mod networks;
 
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use cortex_m_semihosting::{hprintln, syscall};
@@ -27,14 +29,26 @@ const SYS_EXIT_EXTENDED: usize = 0x20;
 #[entry]
 fn main() -> ! {
     static mut MEMORY: cases::Memory = cases::Memory::NEW;
+    static mut NETWORK_MEMORY: networks::Memory = networks::Memory::NEW;
+    allow_helium();
     let Some(peripherals) = cortex_m::Peripherals::take() else { exit(1) };
     let clock = clock::Clock::start(peripherals.SYST);
     for passes in [1_000, 1_001_000] {
         hprintln!("calibration {} {}", passes, clock.calibrate(passes));
     }
     bench::run(&clock, MEMORY);
+    networks::run(&clock, NETWORK_MEMORY);
     check::run(MEMORY);
     exit(0)
+}
+
+/// Lets a processor that has floating point and Helium, which share the switch, use them; on others nothing is there.
+fn allow_helium() {
+    const CPACR: *mut u32 = 0xe000_ed88 as *mut u32;
+    // SAFETY: the register is there on every Cortex-M that this is built for; reserved bits ignore writes.
+    unsafe { CPACR.write_volatile(CPACR.read_volatile() | 0xf << 20) };
+    cortex_m::asm::dsb();
+    cortex_m::asm::isb();
 }
 
 /// Ends the program with an exit code of 0..=255.

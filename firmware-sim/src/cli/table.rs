@@ -170,3 +170,30 @@ mod tests {
         assert!(boards().contains("mps2-an386       cortex-m4         4,194,304      4,194,304"));
     }
 }
+
+/// Instructions per multiply-accumulate, a layer or network a line, then the comparisons with the reference.
+pub(super) fn kernels(report: &bomp_sim::kernels::Report) -> String {
+    let mut text = format!(
+        "{}: {} instructions per tick by calibration; {} bytes of kernels\n\n{:<24} {:>12}   instructions per MAC\n",
+        report.board,
+        report.instructions_per_tick,
+        grouped(report.kernel_bytes),
+        "layer",
+        "MACs"
+    );
+    for count in &report.counts {
+        let width = if count.bits == 0 { String::new() } else { format!(" w{}", count.bits) };
+        let per_mac = count.instructions / count.macs.max(1) as f64;
+        let name = format!("{}{width}", count.layer.trim_end_matches(&format!("-w{}", count.bits)));
+        let _ = writeln!(text, "{name:<24} {:>12}   {per_mac:.3}", grouped(count.macs));
+    }
+    text.push('\n');
+    for check in &report.checks {
+        let _ = writeln!(
+            text,
+            "{:<24} {} of {} cases differ from the reference",
+            check.kernel, check.different, check.cases
+        );
+    }
+    text
+}

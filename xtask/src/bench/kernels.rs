@@ -1,0 +1,131 @@
+//! `cargo xtask bench kernels`: instructions of each kernel and of whole networks on emulated boards, beside the goals and the
+//! best figures that others reach, and every kernel held against the reference on the device.
+
+use crate::{programs, setup};
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Instructions per multiply-accumulate of each kernel at 4 to 8 bits on emulated boards, of whole networks, and the kernels'
+/// code size
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Boards, as `bomp-sim boards` names them
+    #[arg(
+        long,
+        value_name = "BOARD",
+        value_delimiter = ',',
+        default_value = "mps2-an385,mps2-an386,mps2-an500,mps2-an505,mps3-an547"
+    )]
+    boards: Vec<String>,
+    /// Write all counts to this file: a list of {board, layer, bits, macs, instructions}
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What `bomp-sim kernels --json` prints.
+#[derive(Deserialize)]
+struct Report {
+    board: String,
+    instructions_per_tick: f64,
+    kernel_bytes: u64,
+    counts: Vec<Count>,
+    checks: Vec<Check>,
+}
+
+/// Instructions of one layer or network.
+#[derive(Clone, Deserialize, Serialize)]
+struct Count {
+    board: String,
+    layer: String,
+    bits: u8,
+    macs: u64,
+    instructions: f64,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    kernel: String,
+    cases: u64,
+    different: u64,
+}
+
+/// Layer, what it is, the best open 8-bit and 4-bit figures on a Cortex-M4, goal and stretch goal, per MAC or element.
+type Row = (&'static str, &'static str, Option<f64>, Option<f64>, f64, f64);
+
+/// The peers' figures were measured by the same method (CMSIS-NN of July 2026 by gcc 12.2 -Ofast, CMix-NN).
+const ROWS: [Row; 11] = [
+    ("a", "3x3 28x28x1 -> 16", Some(10.5), Some(12.3), 6.0, 4.5),
+    ("b", "3x3 28x28x3 -> 16", Some(4.83), Some(6.49), 2.4, 1.9),
+    ("c", "1x1 14x14x16 -> 96", Some(3.26), Some(3.75), 2.6, 2.0),
+    ("d", "1x1 14x14x96 -> 24", Some(1.86), Some(2.68), 1.85, 1.45),
+    ("e", "depthwise 3x3 14x14x96", Some(8.51), Some(13.1), 4.3, 3.7),
+    ("f", "depthwise 5x5 14x14x96", Some(5.06), Some(10.9), 3.2, 2.7),
+    ("g", "depthwise 3x3/2 28x28x48", Some(8.79), Some(13.6), 5.2, 4.5),
+    ("h", "1x1 7x7x64 -> 128", Some(2.14), Some(2.73), 1.65, 1.45),
+    ("i", "dense 128 -> 10", Some(2.42), Some(5.58), 2.4, 1.9),
+    ("j", "depthwise 7x7 7x7x96", Some(4.06), Some(10.3), 3.0, 2.7),
+    ("add", "residual add 14x14x24", Some(81.0), None, 25.0, 15.0),
+];
+
+/// Measures on all boards.
+pub(super) fn run(options: &Options) -> Result<()> {
+    setup::run(&setup::Options::default())?;
+    programs::build()?;
+    let mut counts = Vec::new();
+    let mut different = Vec::new();
+    for board in &options.boards {
+        let report: Report = programs::json("bomp-sim", &["kernels", "--board", board, "--json"])?;
+        print(&report);
+        different.extend(report.checks.iter().filter(|check| check.different > 0).map(|check| {
+            format!("{board}: {} of {} cases of {}", check.different, check.cases, check.kernel)
+        }));
+        counts.extend(report.counts);
+    }
+    if let Some(path) = &options.json {
+        programs::write(path, &serde_json::to_vec_pretty(&counts)?)
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    ensure!(different.is_empty(), "results differ from the reference: {}", different.join("; "));
+    Ok(())
+}
+
+fn print(report: &Report) {
+    println!(
+        "\n{}: {} instructions per tick by calibration, {} bytes of kernels for all widths\n",
+        report.board, report.instructions_per_tick, report.kernel_bytes
+    );
+    let mut layers: BTreeMap<&str, Vec<&Count>> = BTreeMap::new();
+    for count in &report.counts {
+        layers.entry(count.layer.split("-w").next().unwrap_or(&count.layer)).or_default().push(count);
+    }
+    println!(
+        "{:<26} {:<34} {:>6} {:>6} {:>6} {:>8}",
+        "per MAC (add: per element)", "w4 to w8", "peer8", "peer4", "goal", "stretch"
+    );
+    let is_m4 = report.board == "mps2-an386";
+    for (name, counts) in layers {
+        let figures: Vec<String> =
+            counts.iter().map(|c| format!("{:.2}", c.instructions / c.macs.max(1) as f64)).collect();
+        let row = ROWS.iter().find(|row| row.0 == name);
+        let title = row.map_or_else(|| name.to_owned(), |row| format!("{name} {}", row.1));
+        print!("{title:<26} {:<34}", figures.join("   "));
+        if let (Some((_, _, peer8, peer4, goal, stretch)), true) = (row, is_m4) {
+            let peer = |figure: &Option<f64>| figure.map_or_else(String::new, |figure| figure.to_string());
+            print!(" {:>6} {:>6} {goal:>6} {stretch:>8}", peer(peer8), peer(peer4));
+        }
+        if counts[0].macs > 1_000_000 && counts[0].layer.contains("-w") {
+            let millions: Vec<String> =
+                counts.iter().map(|c| format!("{:.2}", c.instructions / 1e6)).collect();
+            print!(" {} million instructions", millions.join(", "));
+        }
+        println!();
+    }
+    for check in &report.checks {
+        println!(
+            "{:<26} {} of {} cases differ from the reference",
+            check.kernel, check.different, check.cases
+        );
+    }
+}
