@@ -38,9 +38,10 @@ pub(crate) fn run() -> Result<()> {
 /// Checks the layout of the source of every package, the firmware's included: it is outside the workspace.
 fn format() -> Result<()> {
     workspace::cargo(&["fmt", "--all", "--check"])?;
-    let firmware = "firmware-sim/firmware/Cargo.toml";
-    if workspace::root()?.join(firmware).is_file() {
-        workspace::cargo(&["fmt", "--manifest-path", firmware, "--check"])?;
+    for firmware in ["firmware-sim/firmware/Cargo.toml", "firmware-sim/kernels/Cargo.toml"] {
+        if workspace::root()?.join(firmware).is_file() {
+            workspace::cargo(&["fmt", "--manifest-path", firmware, "--check"])?;
+        }
     }
     Ok(())
 }
