@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Install libtorch, ONNX Runtime and numpy again even if they are there
     #[arg(long)]
     force: bool,
-    /// Install the CUDA half of libtorch, too: 2.3 GB to download, 2.7 GB on the disk. `--device cuda` needs it, and an
+    /// Install the CUDA half of libtorch, too: 2.3 GB to download, 3.0 GB on the disk. `--device cuda` needs it, and an
     /// NVIDIA GPU with its driver
     #[arg(long)]
     cuda: bool,
