@@ -5,7 +5,8 @@
 
 use super::at_least_1;
 use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
-use super::unpack::{factor, unpack_row};
+use super::unpack::{factor, long_factor, unpack_row};
+use crate::blob::Channel;
 use crate::layer::{Layer, Shape, Weights, Window};
 use crate::quant;
 
@@ -149,8 +150,12 @@ impl Work<'_, '_> {
         }
         // A factor of 0 means that the group is requantised the long way.
         let factors = channels.first_chunk::<4>().and_then(|channels| {
-            let [a, b, c, d] = channels.each_ref().map(|channel| factor(channel, self.weights.base_shift));
-            Some([a?, b?, c?, d?])
+            let all = |factor: fn(&Channel, u8) -> Option<i32>| {
+                let [a, b, c, d] =
+                    channels.each_ref().map(|channel| factor(channel, self.weights.base_shift));
+                Some([a?, b?, c?, d?])
+            };
+            all(factor).or_else(|| all(long_factor))
         });
         if let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() {
             [*a, *b, *c, *d] = factors.unwrap_or([0; 4]).map(|factor| factor as u32);
@@ -239,6 +244,6 @@ fn copy(from: &[i8], to: &mut [i8], count: usize) {
 /// [`quant::requantise`], out of the way.
 #[cold]
 #[inline(never)]
-pub(super) fn plain(sum: i32, channel: &crate::blob::Channel, base_shift: u8, output: quant::Output) -> i8 {
+pub(super) fn plain(sum: i32, channel: &Channel, base_shift: u8, output: quant::Output) -> i8 {
     quant::requantise(sum, channel.multiplier(), base_shift, output)
 }

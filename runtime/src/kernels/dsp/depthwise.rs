@@ -7,7 +7,7 @@ use core::cell::Cell;
 use super::at_least_1;
 use super::convolution::plain;
 use super::machine::{self, LANE_HEAD, LANE_TAIL, Lane, Rows, halves};
-use super::unpack::factor;
+use super::unpack::{factor, long_factor};
 use crate::layer::{Layer, Shape, Weights, Window};
 
 /// Rows of the plane beyond the kernel's, at least; each saves copying.
@@ -137,7 +137,8 @@ impl Work<'_, '_> {
         *head = [channel.bias() as u32; LANE_HEAD];
         let [place, zero_point, ..] = tail;
         // A factor of 0 means that the channel is requantised the long way.
-        *place = factor(channel, self.weights.base_shift).unwrap_or(0) as u32;
+        let base_shift = self.weights.base_shift;
+        *place = factor(channel, base_shift).or_else(|| long_factor(channel, base_shift)).unwrap_or(0) as u32;
         *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
     }
 

@@ -75,3 +75,18 @@ pub(super) fn factor(channel: &Channel, base_shift: u8) -> Option<i32> {
     let quick = 14..=32;
     quick.contains(&shift).then(|| multiplier.mantissa() << (32 - shift))
 }
+
+/// The factor of an accumulator for a shift of 15..=45 in two steps, without loss as both round down: multiplier * 2^18, of
+/// whose product the upper word is taken, and in the low 5 bits what is left to shift, 1..=31. See [`is_long`].
+#[inline]
+pub(super) fn long_factor(channel: &Channel, base_shift: u8) -> Option<i32> {
+    let multiplier = channel.multiplier();
+    let shift = u32::from(base_shift) + multiplier.shift_delta();
+    (15..=45).contains(&shift).then(|| multiplier.mantissa() << 18 | (shift - 14) as i32)
+}
+
+/// Whether a factor is one of [`long_factor`]: it is at least 2^30 and not a multiple of 32, which no [`factor`] is.
+#[inline]
+pub(super) const fn is_long(factor: u32) -> bool {
+    factor >= 1 << 30 && factor & 31 != 0
+}

@@ -62,6 +62,17 @@ pub(super) const fn smmlar(a: i32, b: i32, c: i32) -> i32 {
     ((a as i64 * b as i64).wrapping_add((c as i64) << 32).wrapping_add(1 << 31) >> 32) as i32
 }
 
+/// Requantises a sum with a factor of either form.
+#[cfg(not(bomp_thumb2))]
+pub(super) fn finish(sum: i32, factor: u32, zero_point: u32) -> i8 {
+    if super::super::unpack::is_long(factor) {
+        let (upper, shift) = (i64::from(sum) * i64::from(factor & !31) >> 32, factor & 31);
+        let value = (upper + (1 << (shift - 1)) >> shift) as i32;
+        return saturate(value.wrapping_add(zero_point as i32));
+    }
+    saturate(smmlar(sum, factor as i32, zero_point as i32))
+}
+
 #[cfg(not(bomp_thumb2))]
 pub(super) fn saturate(value: i32) -> i8 {
     value.clamp(i8::MIN.into(), i8::MAX.into()) as i8
@@ -76,7 +87,7 @@ pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut 
         let sums = sums(group.table, group.fours, column);
         let Some(places) = output.get_mut(pixel * steps.output..) else { return };
         for ((place, sum), factor) in places.iter_mut().zip(sums).zip([f0, f1, f2, f3]) {
-            *place = saturate(smmlar(sum, factor as i32, zero_point as i32));
+            *place = finish(sum, factor, zero_point);
         }
     }
 }
@@ -106,7 +117,7 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
                 sum = smlad(weights, word((y * lane.stride + kernel_row) * rows.pitch + first + pair), sum);
             }
         }
-        *place = saturate(smmlar(sum, factor as i32, zero_point as i32));
+        *place = finish(sum, factor, zero_point);
     }
 }
 

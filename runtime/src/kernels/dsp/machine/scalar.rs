@@ -1,7 +1,7 @@
 //! The loops that multiply, in plain Rust for processors that do one multiplication at a time, over the tables of [`super`].
 
 use super::super::at_least_1;
-use super::emulated::{saturate, smmlar};
+use super::emulated::finish;
 use super::{GROUP_HEAD, Group, LANE_HEAD, Lane, Rows, Steps, plane_sum};
 
 #[inline(always)]
@@ -28,7 +28,7 @@ pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut 
         let places = output.get_mut(pixel * steps.output..).and_then(|output| output.first_chunk_mut::<4>());
         let Some(places) = places else { return };
         let results = [(s0, f0), (s1, f1), (s2, f2), (s3, f3)];
-        *places = results.map(|(sum, factor)| saturate(smmlar(sum, factor as i32, zero_point as i32)));
+        *places = results.map(|(sum, factor)| finish(sum, factor, zero_point));
     }
     #[cfg(test)]
     tests::same_pixels(group, steps, input, output);
@@ -40,7 +40,6 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
         return;
     };
     let halves: &[i16] = bytemuck::cast_slice(plane);
-    let finish = |sum: i32| saturate(smmlar(sum, factor as i32, zero_point as i32));
     for y in 0..rows.count {
         let top = y * lane.stride * 2 * rows.pitch;
         let Some(output) = output.get_mut(y * rows.width * rows.step..) else { return };
@@ -63,7 +62,7 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
                     || plane_sum(&lane, halves, 2 * rows.pitch, at),
                     |sums| sums.get(index).copied().unwrap_or(0),
                 );
-                *place = finish(sum);
+                *place = finish(sum, factor, zero_point);
             }
         }
     }

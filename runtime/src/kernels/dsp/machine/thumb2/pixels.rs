@@ -3,6 +3,7 @@
 
 use core::arch::naked_asm;
 
+use super::super::super::unpack::is_long;
 use super::super::{GROUP_HEAD, Group, Steps};
 
 /// Four sums of r0..r3: taps 0 and 2 in the first, 1 and 3 in the second half of eight words at r5; four elements at r4.
@@ -135,9 +136,67 @@ macro_rules! finish_one {
     };
 }
 
+/// The same with factors of the long form: the shift that is left rounds by the bit that it shifts out last.
+macro_rules! finish_long {
+    () => {
+        concat!(
+            finish_one_long!("r0", "r8", "0"),
+            finish_one_long!("r1", "r9", "1"),
+            finish_one_long!("r2", "r10", "2"),
+            finish_one_long!("r3", "r11", "3"),
+            "ldr r14, [r6, #20]
+             add r5, r6, #24
+            "
+        )
+    };
+}
+
+macro_rules! finish_one_long {
+    ($sum:literal, $factor:literal, $at:literal) => {
+        concat!(
+            "and r5, ",
+            $factor,
+            ", #31
+             bic ",
+            $factor,
+            ", ",
+            $factor,
+            ", #31
+             smull r14, ",
+            $sum,
+            ", ",
+            $sum,
+            ", ",
+            $factor,
+            "
+             asrs ",
+            $sum,
+            ", ",
+            $sum,
+            ", r5
+             adc ",
+            $sum,
+            ", ",
+            $sum,
+            ", r12
+             ssat ",
+            $sum,
+            ", #8, ",
+            $sum,
+            "
+             strb ",
+            $sum,
+            ", [r7, #",
+            $at,
+            "]
+            "
+        )
+    };
+}
+
 /// The loop over pixels; `$first` are the taps before the loop over eights.
 macro_rules! pixels {
-    ($name:ident, $first:expr) => {
+    ($name:ident, $first:expr, $finish:expr) => {
         /// r0 table, r1 end of its weights, r2 input, r3 output.
         ///
         /// # Safety
@@ -164,7 +223,7 @@ macro_rules! pixels {
                 3:
                  ldm r5!, {{r8-r12, r14}}
                 ",
-                finish!(),
+                $finish,
                 "add r7, r14
                  ldm r5, {{r5, r8, r9}}
                  add r4, r9
@@ -176,16 +235,24 @@ macro_rules! pixels {
     };
 }
 
-pixels!(pixels_of_eights, "");
-// An odd number of fours; a single one leaves no eights.
-pixels!(pixels_of_fours, concat!(four_taps!(), "cmp r5, r6\n beq 3f\n"));
+/// An odd number of fours; a single one leaves no eights.
+macro_rules! one_four {
+    () => {
+        concat!(four_taps!(), "cmp r5, r6\n beq 3f\n")
+    };
+}
+
+pixels!(pixels_of_eights, "", finish!());
+pixels!(pixels_of_fours, one_four!(), finish!());
+pixels!(long_pixels_of_eights, "", finish_long!());
+pixels!(long_pixels_of_fours, one_four!(), finish_long!());
 
 pub(in super::super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
     let Group { table, fours } = group;
     let base = table.as_ptr();
     let first = output.as_mut_ptr();
     let end = GROUP_HEAD + 8 * fours;
-    let Some([.., out_step, place_of_base, out_end, in_step]) =
+    let Some([factor, _, _, _, _, out_step, place_of_base, out_end, in_step]) =
         table.get_mut(end..).and_then(|tail| tail.first_chunk_mut::<9>())
     else {
         return;
@@ -194,7 +261,12 @@ pub(in super::super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], out
     *place_of_base = base as u32;
     *out_end = first as u32 + (steps.count * steps.output) as u32;
     *in_step = (steps.input as u32).wrapping_sub(4 * fours as u32);
-    let run = if fours.is_multiple_of(2) { pixels_of_eights } else { pixels_of_fours };
+    let run = match (fours.is_multiple_of(2), is_long(*factor)) {
+        (true, false) => pixels_of_eights,
+        (false, false) => pixels_of_fours,
+        (true, true) => long_pixels_of_eights,
+        (false, true) => long_pixels_of_fours,
+    };
     // SAFETY: the caller has checked that the table has `end` words and a tail, `input` 4 * fours elements from the first
     // element of every pixel on, and `output` four at every pixel. The loop reads the table from its start through its
     // tail, 4 * fours elements of each of `count` pixels, `count` being at least 1, and writes four at each. It ends as

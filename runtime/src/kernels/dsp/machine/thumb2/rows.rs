@@ -2,6 +2,7 @@
 
 use core::arch::naked_asm;
 
+use super::super::super::unpack::is_long;
 use super::super::{LANE_HEAD, LANE_TAIL, Lane, Rows};
 
 /// Two pairs of taps at offset `$at` of r4 for two neighbouring pixels, stride 1.
@@ -102,6 +103,23 @@ macro_rules! finish {
          mov r3, r9
          smlal r2, r3, r1, r8
          ssat r1, #8, r3
+        "
+    };
+}
+
+/// The same with a factor of the long form: the shift that is left rounds by the bit that it shifts out last.
+macro_rules! finish_long {
+    () => {
+        "and r2, r8, #31
+         bic r8, r8, #31
+         smull r3, r0, r0, r8
+         asrs r0, r0, r2
+         adc r0, r0, r9
+         ssat r0, #8, r0
+         smull r3, r1, r1, r8
+         asrs r1, r1, r2
+         adc r1, r1, r9
+         ssat r1, #8, r1
         "
     };
 }
@@ -219,7 +237,11 @@ macro_rules! two_strided_pairs {
 
 /// The loops over rows and pairs of outputs of one channel; `$taps` are those of a kernel row.
 macro_rules! rows {
-    ($name:ident, $taps:expr) => {
+    ($name:ident, $long:ident, $taps:expr) => {
+        rows!($name, $taps, finish!(),);
+        rows!($long, $taps, finish_long!(),);
+    };
+    ($name:ident, $taps:expr, $finish:expr,) => {
         /// r0 table, r1 end of its weights, r2 plane, r3 output. The tail of the table: table, factor, zero point, step of
         /// the output or 0, step of the plane, end of the pairs of this row, pitch; then at 28 whether the width is odd, the step of
         /// the output, the length of a row's pairs of outputs, the rows that are left, what leads to the next row's taps.
@@ -246,7 +268,7 @@ macro_rules! rows {
                  bne 2b
                  ldm r5, {{r5, r8, r9, r10, r11, lr}}
                 ",
-                finish!(),
+                $finish,
                 "strb r1, [r7, r10]
                  strb r0, [r7]
                  add r7, r7, r10, lsl #1
@@ -286,27 +308,31 @@ macro_rules! rows {
     };
 }
 
-rows!(rows_1, one_pair!("0"));
-rows!(rows_2, two_pairs!("0", last));
-rows!(rows_3, concat!(two_pairs!("0"), one_pair!("8")));
-rows!(rows_4, concat!(two_pairs!("0"), two_pairs!("8", last)));
-rows!(strided_rows_1, one_strided_pair!("0"));
-rows!(strided_rows_2, two_strided_pairs!("0", "8"));
-rows!(strided_rows_3, concat!(two_strided_pairs!("0", "8"), one_strided_pair!("8")));
-rows!(strided_rows_4, concat!(two_strided_pairs!("0", "8"), two_strided_pairs!("8", "16")));
+rows!(rows_1, long_rows_1, one_pair!("0"));
+rows!(rows_2, long_rows_2, two_pairs!("0", last));
+rows!(rows_3, long_rows_3, concat!(two_pairs!("0"), one_pair!("8")));
+rows!(rows_4, long_rows_4, concat!(two_pairs!("0"), two_pairs!("8", last)));
+rows!(strided_rows_1, long_strided_rows_1, one_strided_pair!("0"));
+rows!(strided_rows_2, long_strided_rows_2, two_strided_pairs!("0", "8"));
+rows!(strided_rows_3, long_strided_rows_3, concat!(two_strided_pairs!("0", "8"), one_strided_pair!("8")));
+rows!(
+    strided_rows_4,
+    long_strided_rows_4,
+    concat!(two_strided_pairs!("0", "8"), two_strided_pairs!("8", "16"))
+);
 
 type RowsLoop = unsafe extern "C" fn(*const u32, *const u32, *const u32, *mut i8);
 
 pub(in super::super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
-    let run: RowsLoop = match (lane.stride, lane.pairs) {
-        (1, 1) => rows_1,
-        (1, 2) => rows_2,
-        (1, 3) => rows_3,
-        (1, 4) => rows_4,
-        (2, 1) => strided_rows_1,
-        (2, 2) => strided_rows_2,
-        (2, 3) => strided_rows_3,
-        (2, 4) => strided_rows_4,
+    let [quick, long]: [RowsLoop; 2] = match (lane.stride, lane.pairs) {
+        (1, 1) => [rows_1, long_rows_1],
+        (1, 2) => [rows_2, long_rows_2],
+        (1, 3) => [rows_3, long_rows_3],
+        (1, 4) => [rows_4, long_rows_4],
+        (2, 1) => [strided_rows_1, long_strided_rows_1],
+        (2, 2) => [strided_rows_2, long_strided_rows_2],
+        (2, 3) => [strided_rows_3, long_strided_rows_3],
+        (2, 4) => [strided_rows_4, long_strided_rows_4],
         _ => return,
     };
     let end = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride);
@@ -315,6 +341,7 @@ pub(in super::super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: 
         return;
     };
     let [factor, zero_point, ..] = *tail;
+    let run = if is_long(factor) { long } else { quick };
     let pitch = 4 * rows.pitch;
     // A pass computes two outputs, which lie 2 * stride halves further than those before.
     let (pairs, passes) = (rows.width / 2, rows.width.div_ceil(2));
