@@ -62,12 +62,18 @@ impl Proposer {
     }
 
     /// The next trial after `trials`: a new network, or another policy for the float network of an earlier trial, whichever
-    /// promises more for each image trained on; `last` is the trial whose float network the worker has at hand. The first
-    /// of all is the seed network, shrunk to the limits. `None` if there is nothing left to try.
+    /// promises more for each image trained on; `last` is the trial whose float network the worker used last, and only those
+    /// that are `at_hand` are considered. The first of all is the seed network, shrunk to the limits. `None` if there is
+    /// nothing left to try.
     ///
     /// # Errors
     /// A trial makes no sense.
-    pub fn next(&self, trials: &[Trial], last: Option<u64>) -> Result<Option<Proposal>, ProposalError> {
+    pub fn next(
+        &self,
+        trials: &[Trial],
+        last: Option<u64>,
+        at_hand: &dyn Fn(u64) -> bool,
+    ) -> Result<Option<Proposal>, ProposalError> {
         let number = trials.len() as u64;
         if number == 0 {
             return Ok(Some(self.proposal(&self.problem.seed(), None)));
@@ -92,7 +98,8 @@ impl Proposer {
         }
         let trained = Policies::new(&self.problem, points.iter().cloned());
         let new = ask(&NewNetworks::besides(trained), "propose", &|_| true)?;
-        let leads = self.leads(trials, last);
+        let mut leads = self.leads(trials, last);
+        leads.retain(|&lead| at_hand(trials[lead].number));
         if !leads.is_empty() {
             let policies = Policies::new(&self.problem, leads.iter().map(|&lead| points[lead].clone()));
             // How good the float networks are is known, so the surrogate has to learn only what quantisation costs them.

@@ -1,14 +1,21 @@
-//! The study's loop: take up what was interrupted, else propose; evaluate; record; until there are as many trials as asked.
+//! A worker's loop: take up what was interrupted, else propose; evaluate; record; until there are as many trials as asked.
 //!
-//! Guarantees: each trial's end is durable before the next begins. A proposal depends only on the study's seed, the
-//! trial's number and the trials before it, so a study that was interrupted goes on as if it had not been. What the
-//! evaluation is, the loop does not know: it needs no libtorch.
+//! Guarantees: each trial's end is durable before the worker's next begins. A proposal depends only on the study's seed, the
+//! trial's number and the trials that there are, so a study of one worker that was interrupted goes on as if it had not been.
+//! Any number of workers run this loop on one study. What the evaluation is, the loop does not know: it needs no libtorch.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::proposal::{Hurdle, Proposal, ProposalError, Proposer};
 use crate::space::LimitsError;
-use crate::study::{GivenUp, Measured, Store, StoreError, Trial, TrialState};
+use crate::study::{GivenUp, Heartbeat, Lease, Measured, Storage, StoreError, Trial, TrialState, Worker};
+
+/// How soon a worker that has nothing to do looks whether that has changed; twice as long each time, up to the longest.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
 
 /// A trial to be evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,17 +37,29 @@ pub enum Evaluation {
     GivenUp(GivenUp),
     /// Without figures: divergence, lack of memory. The study goes on.
     Failed(String),
-    /// The user asked to stop; the trial stays open and is done again on resume.
+    /// The user asked to stop, or the trial was lost to another worker; it stays open and is done again.
     Interrupted,
 }
 
 /// Trains and measures one trial.
 pub trait Evaluator {
-    /// Evaluates a trial of the study.
-    fn evaluate(&mut self, assignment: &Assignment) -> Evaluation;
+    /// Evaluates a trial of the study, or stops soon after `lost` has been set: another worker has it by then.
+    fn evaluate(&mut self, assignment: &Assignment, lost: &AtomicBool) -> Evaluation;
 
-    /// Is told of each trial that has ended.
+    /// Is told before each trial how many of the study have ended, whoever ended them.
+    fn begins(&mut self, number: u64, ended: u64);
+
+    /// Is told of each trial that this worker has ended.
     fn ended(&mut self, trial: &Trial);
+
+    /// Is told of a trial that another worker has taken over.
+    fn superseded(&mut self, number: u64);
+
+    /// Whether the user asked to stop.
+    fn is_interrupted(&self) -> bool;
+
+    /// Whether the float network of this earlier trial can be used without training it again.
+    fn has_float(&self, lead: u64) -> bool;
 }
 
 /// How the loop ended.
@@ -68,45 +87,108 @@ pub enum SessionError {
     Proposal(#[from] ProposalError),
 }
 
-/// Runs trials until the study has `wanted` of them.
+/// Works on the study as `worker` until it has `wanted` trials that have all ended.
 ///
 /// # Errors
 /// See [`SessionError`]; a failed trial is none.
-pub fn run(store: &mut Store, wanted: u64, evaluator: &mut dyn Evaluator) -> Result<Ending, SessionError> {
+pub fn run(
+    store: &mut dyn Storage,
+    worker: &Worker,
+    wanted: u64,
+    evaluator: &mut dyn Evaluator,
+) -> Result<Ending, SessionError> {
+    store.enlist(worker)?;
     let proposer = Proposer::new(store.config())?;
+    let heartbeat = Heartbeat::start(store.another()?, worker.grace);
+    // The trial whose float network was used last.
+    let mut last = None;
+    let mut pause = FIRST_LOOK;
     loop {
-        let trials = store.trials()?;
-        let open = trials.iter().position(Trial::is_running);
-        let (number, proposal) = if let Some(open) = open {
-            let Trial { number, genotype, usage, lead, .. } = trials[open].clone();
-            (number, Proposal { genotype, usage, lead })
-        } else if trials.len() as u64 >= wanted {
-            return Ok(Ending::Complete);
-        } else {
-            // The float network trained last may be tried with further policies.
-            let lead = trials.last().map(|trial| trial.lead.unwrap_or(trial.number));
-            let Some(proposal) = proposer.next(&trials, lead)? else { return Ok(Ending::Exhausted) };
-            (store.claim(&proposal)?, proposal)
+        if evaluator.is_interrupted() {
+            return Ok(Ending::Interrupted);
+        }
+        let (lease, assignment) = match next(store, &proposer, wanted, last, evaluator)? {
+            Next::Trial(lease, assignment) => (lease, assignment),
+            Next::Wait => {
+                std::thread::sleep(pause);
+                pause = LONGEST_LOOK.min(2 * pause);
+                continue;
+            }
+            Next::Retry => continue,
+            Next::End(ending) => return Ok(ending),
         };
-        let before = &trials[..open.unwrap_or(trials.len())];
-        let hurdle = if proposal.lead.is_none() { proposer.hurdle(before, &proposal.genotype) } else { None };
-        let assignment = Assignment { number, proposal, hurdle };
-        let state = match evaluator.evaluate(&assignment) {
-            Evaluation::Interrupted => return Ok(Ending::Interrupted),
-            Evaluation::Finished(measured) => {
-                store.finish(number, &measured)?;
-                TrialState::Finished(measured)
+        pause = FIRST_LOOK;
+        last = Some(assignment.proposal.lead.unwrap_or(assignment.number));
+        let lost = heartbeat.watch(lease);
+        let evaluation = evaluator.evaluate(&assignment, &lost);
+        heartbeat.rest();
+        let state = match evaluation {
+            Evaluation::Finished(measured) => TrialState::Finished(measured),
+            Evaluation::GivenUp(given_up) => TrialState::GivenUp(given_up),
+            Evaluation::Failed(reason) => TrialState::Failed { reason },
+            Evaluation::Interrupted if lost.load(Ordering::Relaxed) && !evaluator.is_interrupted() => {
+                evaluator.superseded(lease.number);
+                continue;
             }
-            Evaluation::GivenUp(given_up) => {
-                store.give_up(number, &given_up)?;
-                TrialState::GivenUp(given_up)
-            }
-            Evaluation::Failed(reason) => {
-                store.fail(number, &reason)?;
-                TrialState::Failed { reason }
+            Evaluation::Interrupted => {
+                store.release(lease)?;
+                return Ok(Ending::Interrupted);
             }
         };
-        let Proposal { genotype, usage, lead } = assignment.proposal;
-        evaluator.ended(&Trial { number, genotype, usage, lead, state });
+        match store.end(lease, &state) {
+            Ok(()) => {
+                let Proposal { genotype, usage, lead } = assignment.proposal;
+                evaluator.ended(&Trial { number: lease.number, genotype, usage, lead, worker: None, state });
+            }
+            Err(StoreError::Superseded { number, .. }) => evaluator.superseded(number),
+            Err(error) => return Err(error.into()),
+        }
     }
+}
+
+/// What a worker does next.
+enum Next {
+    /// Evaluates this.
+    Trial(Lease, Assignment),
+    /// Waits for trials that others work on: they may have to be taken over.
+    Wait,
+    /// Asks again: another worker was faster.
+    Retry,
+    /// Nothing more.
+    End(Ending),
+}
+
+fn next(
+    store: &mut dyn Storage,
+    proposer: &Proposer,
+    wanted: u64,
+    last: Option<u64>,
+    evaluator: &mut dyn Evaluator,
+) -> Result<Next, SessionError> {
+    let open = store.claim_open()?;
+    let trials = store.trials()?;
+    let (lease, proposal) = if let Some(lease) = open {
+        let Trial { genotype, usage, lead, .. } = trials[lease.number as usize].clone();
+        (lease, Proposal { genotype, usage, lead })
+    } else {
+        let end_with =
+            |ending| if trials.iter().any(Trial::is_running) { Next::Wait } else { Next::End(ending) };
+        if trials.len() as u64 >= wanted {
+            return Ok(end_with(Ending::Complete));
+        }
+        // After a pause it is the one of the latest trial.
+        let last = last.or_else(|| trials.last().map(|trial| trial.lead.unwrap_or(trial.number)));
+        let at_hand = |lead| evaluator.has_float(lead);
+        let Some(proposal) = proposer.next(&trials, last, &at_hand)? else {
+            return Ok(end_with(Ending::Exhausted));
+        };
+        match store.claim_new(trials.len() as u64, &proposal)? {
+            Some(lease) => (lease, proposal),
+            None => return Ok(Next::Retry),
+        }
+    };
+    evaluator.begins(lease.number, trials.iter().filter(|trial| !trial.is_running()).count() as u64);
+    let before = &trials[..lease.number as usize];
+    let hurdle = if proposal.lead.is_none() { proposer.hurdle(before, &proposal.genotype) } else { None };
+    Ok(Next::Trial(lease, Assignment { number: lease.number, proposal, hurdle }))
 }

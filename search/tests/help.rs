@@ -19,12 +19,24 @@ fn every_command_has_help_with_units() {
     for (command, words) in [
         (
             "run",
-            &["--study <DIR>", "1 kB = 1000 bytes", "--max-macs <COUNT>", "<EPOCHS>", "PERCENT", "cuda"][..],
+            &[
+                "--study <STUDY>",
+                "postgres://",
+                "1 kB = 1000 bytes",
+                "--max-macs <COUNT>",
+                "<EPOCHS>",
+                "PERCENT",
+                "cuda",
+                "--workers <N>",
+                "<SECONDS>",
+            ][..],
         ),
-        ("resume", &["--study <DIR>", "--trials <N>"]),
-        ("status", &["--study <DIR>", "--json"]),
-        ("pareto", &["--study <DIR>", "--json"]),
-        ("finalise", &["--study <DIR>", "--best", "--json"]),
+        ("resume", &["--study <STUDY>", "--trials <N>", "--workers <N>"]),
+        ("worker", &["--study <STUDY>", "postgres://", "--grace <SECONDS>", "--json"]),
+        ("status", &["--study <STUDY>", "--json"]),
+        ("pareto", &["--study <STUDY>", "--json"]),
+        ("finalise", &["--study <STUDY>", "--best", "--json"]),
+        ("report", &["--study <STUDY>", "--json"]),
         ("ask-tell", &["--space <FILE>", "--seed <N>", "--strategy", "ehvi"]),
     ] {
         assert!(all.contains(command), "{command} is not listed");

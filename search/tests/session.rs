@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use bomp_search::proposal::front;
 use bomp_search::session::{Assignment, Ending, Evaluation, Evaluator, run};
@@ -10,7 +11,8 @@ use bomp_search::space::genotype::Genotype;
 use bomp_search::space::{Limits, Space};
 use bomp_search::stream::stream;
 use bomp_search::study::{
-    DataConfig, GivenUp, Halfway, Measured, Preset, Store, StrategyKind, StudyConfig, Trial, TrialState,
+    DataConfig, GivenUp, Halfway, Location, Measured, Preset, StrategyKind, StudyConfig, Trial, TrialState,
+    Worker,
 };
 use clap::ValueEnum;
 use rand::RngExt;
@@ -58,7 +60,7 @@ fn invented_accuracy(number: u64, bytes: usize) -> (f64, f64) {
 }
 
 impl Evaluator for Invented {
-    fn evaluate(&mut self, assignment: &Assignment) -> Evaluation {
+    fn evaluate(&mut self, assignment: &Assignment, _lost: &AtomicBool) -> Evaluation {
         if self.interrupt_before == Some(assignment.number) {
             return Evaluation::Interrupted;
         }
@@ -88,15 +90,32 @@ impl Evaluator for Invented {
         })
     }
 
+    fn begins(&mut self, _number: u64, _ended: u64) {}
+
     fn ended(&mut self, trial: &Trial) {
         self.trials.push(trial.clone());
+    }
+
+    fn superseded(&mut self, number: u64) {
+        panic!("there is no other worker that could take trial {number}");
+    }
+
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+
+    fn has_float(&self, _lead: u64) -> bool {
+        true
     }
 }
 
 fn study(folder: &Path, config: &StudyConfig) -> Vec<Trial> {
-    let mut store = Store::create(folder, config).unwrap();
+    let mut store = Location::from(folder.to_owned()).create(config).unwrap();
     let mut evaluator = Invented::new(None);
-    assert_eq!(run(&mut store, config.trials, &mut evaluator).unwrap(), Ending::Complete);
+    assert_eq!(
+        run(&mut *store, &Worker::default(), config.trials, &mut evaluator).unwrap(),
+        Ending::Complete
+    );
     assert_eq!(evaluator.trials, store.trials().unwrap());
     evaluator.trials
 }
@@ -122,13 +141,14 @@ fn every_strategy_interrupted_anywhere_goes_on_as_if_it_had_not_been() {
         let mut config = config(strategy, 3, true);
         config.trials = 16;
         let whole = study(&folder.path().join("whole"), &config);
-        let parts = folder.path().join("parts");
-        Store::create(&parts, &config).unwrap();
+        let parts = Location::from(folder.path().join("parts"));
+        parts.create(&config).unwrap();
         for interrupt_before in [Some(1), Some(5), Some(6), Some(11), None] {
-            let mut store = Store::open(&parts).unwrap();
-            run(&mut store, config.trials, &mut Invented::new(interrupt_before)).unwrap();
+            let mut store = parts.open().unwrap();
+            run(&mut *store, &Worker::default(), config.trials, &mut Invented::new(interrupt_before))
+                .unwrap();
         }
-        assert_eq!(Store::open(&parts).unwrap().trials().unwrap(), whole, "{strategy:?}");
+        assert_eq!(parts.open().unwrap().trials().unwrap(), whole, "{strategy:?}");
     }
 }
 

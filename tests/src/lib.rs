@@ -1,5 +1,9 @@
 //! What the integration tests share: the project's programs, built once per test process, and how a test runs them.
 
+pub mod invented;
+pub mod kills;
+pub mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

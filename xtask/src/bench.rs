@@ -3,6 +3,7 @@
 
 mod bo;
 mod kernels;
+mod kills;
 mod train;
 
 use anyhow::Result;
@@ -19,6 +20,7 @@ pub(crate) struct Options {
 enum Bench {
     Bo(bo::Options),
     Kernels(kernels::Options),
+    Kills(kills::Options),
     Train(train::Options),
 }
 
@@ -27,6 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Bench::Bo(options) => bo::run(options),
         Bench::Kernels(options) => kernels::run(options),
+        Bench::Kills(options) => kills::run(options),
         Bench::Train(options) => train::run(options),
     }
 }

@@ -43,7 +43,7 @@ impl Options {
 }
 
 /// Programs that nothing in this project can do without, whatever else is there.
-const PROGRAMS: [Need; 3] = [
+const PROGRAMS: [Need; 4] = [
     Need {
         what: "C++ compiler",
         packages: &["g++"],
@@ -61,6 +61,13 @@ const PROGRAMS: [Need; 3] = [
         packages: &["gcc-arm-none-eabi"],
         otherwise: None,
         met: |machine| machine.has_program("arm-none-eabi-gcc"),
+    },
+    Need {
+        what: "PostgreSQL, for the tests of its store",
+        packages: &["postgresql"],
+        otherwise: None,
+        // Debian keeps the server off the PATH.
+        met: |machine| machine.has_program("postgres") || machine.has_path(Path::new("/usr/lib/postgresql")),
     },
 ];
 

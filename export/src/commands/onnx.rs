@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
+use serde::Serialize;
 
 use bomp_export::{files, onnx};
 
-use super::{Outcome, bytes, output_path, packed};
+use super::{Outcome, bytes, output_path, packed, print_json};
 
 /// Write a candidate as QDQ ONNX, with the integers of the blob (opset 21, int8 containers).
 #[derive(clap::Args)]
@@ -17,6 +18,17 @@ pub(super) struct Onnx {
     /// File to write [default: model.onnx in the candidate's folder]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Print JSON: bytes
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    file: PathBuf,
+    file_bytes: usize,
+    opset: i64,
+    sha256: String,
 }
 
 impl Onnx {
@@ -26,12 +38,17 @@ impl Onnx {
         let model = onnx::model(&packed.lowered, &packed.candidate.provenance, &packed.blob)
             .map_err(|error| anyhow!("{}: {error}", self.candidate.display()))?;
         files::write(&file, &model)?;
-        writeln!(out, "{}: {}", file.display(), bytes(model.len()))?;
-        writeln!(
-            out,
-            "input float32 [N, C, H, W] with pixels as 0 to 1, output float32 [N, classes], opset {}",
-            onnx::OPSET
-        )?;
+        let (opset, file_bytes, sha256) = (onnx::OPSET, model.len(), files::sha256(&model));
+        let report = Report { file, file_bytes, opset, sha256 };
+        if self.json {
+            print_json(out, &report)?;
+        } else {
+            writeln!(out, "{}: {}", report.file.display(), bytes(file_bytes))?;
+            writeln!(
+                out,
+                "input float32 [N, C, H, W] with pixels as 0 to 1, output float32 [N, classes], opset {opset}"
+            )?;
+        }
         Ok(Outcome::Done)
     }
 }

@@ -105,7 +105,7 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
     let most = (NETWORKS as f64 * TRAINING * (config.training.float.epochs + qaft)) as u64;
     while images < most {
         let last = trials.last().map(|trial| trial.lead.unwrap_or(trial.number));
-        let Some(proposal) = proposer.next(&trials, last)? else { break };
+        let Some(proposal) = proposer.next(&trials, last, &|_| true)? else { break };
         let number = trials.len() as u64;
         let lead = proposal.lead.unwrap_or(number);
         let (float, accuracy) = accuracies.of(&config.space.point(&proposal.genotype)?, lead, number);
@@ -122,8 +122,14 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
             halfway: None,
         };
         let state = TrialState::Finished(measured);
-        let trial =
-            Trial { number, genotype: proposal.genotype, usage: proposal.usage, lead: proposal.lead, state };
+        let trial = Trial {
+            number,
+            genotype: proposal.genotype,
+            usage: proposal.usage,
+            lead: proposal.lead,
+            worker: None,
+            state,
+        };
         trials.push(trial);
         seen.push((images, hypervolume(&config, &trials)));
     }

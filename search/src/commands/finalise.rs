@@ -10,11 +10,12 @@ use bomp_export::candidate::{Candidate, Provenance};
 use bomp_export::{evaluate, lower, write};
 use bomp_runtime::Model;
 use bomp_search::recipe::Quantisation;
-use bomp_search::study::{Store, StudyConfig, StudyLock, Trial};
+use bomp_search::study::{Location, StudyConfig, Trial};
 use bomp_search::train::{self, DeviceImages, TrainError};
 use serde::Serialize;
 
 use super::data::StudyData;
+use super::event::Training;
 use super::progress::{Bars, Interrupt};
 use super::{Outcome, front, options};
 
@@ -35,8 +36,8 @@ struct Finished {
 /// Finishes the networks asked for.
 pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let device = train::device::parse(&options.machine.device)?;
-    let store = Store::open(&options.study)?;
-    let _lock = StudyLock::take(&options.study)?;
+    let mut store = options.study.open()?;
+    let _lock = options.study.lock()?;
     let config = store.config().clone();
     let chosen = choose(&store.trials()?, options)?;
     let quantisation = options.quantisation.unwrap_or(config.mode.afterwards());
@@ -44,12 +45,12 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     // What is not the mode's own way does not take its place.
     let usual = quantisation == config.mode.afterwards();
     let folder = if usual { "final".to_owned() } else { format!("final-{}", quantisation.name()) };
-    let out = options.out.clone().unwrap_or_else(|| options.study.join(folder));
+    let out = options.out.clone().unwrap_or_else(|| options.study.files().join(folder));
     let loaded = StudyData::of_study(&config, options.data.as_deref())?;
     let training = DeviceImages::upload(&loaded.training, device)?;
     let test = DeviceImages::upload(&loaded.dataset.test, device)?;
     let interrupt = Interrupt::install()?;
-    let mut bars = Bars::new("networks", 0, chosen.len() as u64);
+    let mut bars = Bars::new("networks", 0, chosen.len() as u64, 1);
     let mut finished = Vec::new();
     for trial in &chosen {
         let folder = out.join(format!("trial-{:04}", trial.number)).join("candidate");
@@ -65,7 +66,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
                     train::Run { seed: config.seed, trial: trial.number, threads: options.machine.threads() },
                     provenance(&config, quantisation, &options.study, trial, &loaded),
                     &mut |progress| {
-                        bars.training(&progress);
+                        bars.show(0, &Training::new(trial.number, &progress));
                         interrupt.signal()
                     },
                 );
@@ -111,7 +112,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
 }
 
 fn choose(trials: &[Trial], options: &options::Finalise) -> Result<Vec<Trial>> {
-    let study = options.study.display();
+    let study = &options.study;
     if !options.trial.is_empty() {
         let named = |&number: &u64| {
             let trial = trials.iter().find(|trial| trial.number == number);
@@ -153,13 +154,13 @@ fn done_before(
 fn provenance(
     config: &StudyConfig,
     quantisation: Quantisation,
-    study: &Path,
+    study: &Location,
     trial: &Trial,
     loaded: &StudyData,
 ) -> Provenance {
     Provenance {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        study: study.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        study: study.name(),
         quantisation: quantisation.name().to_owned(),
         trial: trial.number,
         seed: config.seed,

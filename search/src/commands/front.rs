@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use bomp_search::proposal;
-use bomp_search::study::{Store, Trial};
+use bomp_search::study::Trial;
 
 use super::{Outcome, StudyOptions, table};
 
 /// Prints the front by rising size.
 pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
-    let store = Store::open(&options.study)?;
+    let mut store = options.study.open()?;
     let front = of(&store.trials()?);
     if options.json {
         println!("{}", serde_json::to_string_pretty(&front)?);

@@ -1,9 +1,11 @@
 //! The command line of `bomp-search`: one file for each command. Only this folder prints.
 //!
-//! Exit codes: 0 done; 2 an error, told in one line; 130 stopped by Ctrl-C, everything finished is kept.
+//! Exit codes: 0 done; 2 an error, told in one line; 130 stopped by Ctrl-C or SIGTERM, everything finished is kept.
 
 mod ask_tell;
+mod crew;
 mod data;
+mod event;
 mod finalise;
 mod front;
 mod options;
@@ -14,10 +16,11 @@ mod run;
 mod status;
 mod table;
 mod trainer;
+mod worker;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bomp_search::study::Location;
 use clap::{Parser, Subcommand};
 
 /// Find MobileNetV2-style networks and a 4-8 bit width for every layer, jointly, under a size budget
@@ -32,6 +35,7 @@ struct Arguments {
 enum Command {
     Run(Box<options::Run>),
     Resume(options::Resume),
+    Worker(options::Worker),
     Status(StudyOptions),
     Pareto(StudyOptions),
     Finalise(options::Finalise),
@@ -43,9 +47,9 @@ enum Command {
 /// A study, and how to print.
 #[derive(clap::Args)]
 pub(crate) struct StudyOptions {
-    /// Folder of the study
-    #[arg(long, value_name = "DIR")]
-    pub(crate) study: PathBuf,
+    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Location,
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -64,6 +68,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => run::start(&options),
         Command::Resume(options) => run::resume(&options),
+        Command::Worker(options) => worker::run(&options),
         Command::Status(options) => status::run(&options),
         Command::Pareto(options) => front::run(&options),
         Command::Finalise(options) => finalise::run(&options),

@@ -1,21 +1,22 @@
 //! What the commands can be told. Every number of a study can be set; the defaults suit two CPU cores.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bomp_export::data::{Format, ValidationSize};
 use bomp_search::quantity;
 use bomp_search::recipe::{Mode, Quantisation};
-use bomp_search::study::StrategyKind;
+use bomp_search::study::{Location, StrategyKind, Worker as Terms};
 
 /// Start a new study: search, train and measure networks under hard limits
 ///
-/// A study is a folder. Every finished trial is on disk before the next one starts; after Ctrl-C or a crash
-/// `bomp-search resume` goes on with nothing lost.
+/// A study is a folder, or is in a PostgreSQL database. Every finished trial is on disk before the next one starts; after
+/// Ctrl-C or a crash `bomp-search resume` goes on with nothing lost. docs/workers.md tells about many workers.
 #[derive(clap::Args)]
 pub(crate) struct Run {
-    /// Folder of the new study
-    #[arg(long, value_name = "DIR")]
-    pub(crate) study: PathBuf,
+    /// Folder of the new study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Location,
     /// Where every number comes from that is not set here: two-cores, paper-cifar10, paper-cifar100, or a TOML file
     /// (`bomp-search preset NAME` prints one to start from)
     #[arg(long, value_name = "PRESET", default_value = "two-cores")]
@@ -65,7 +66,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) training: Training,
     #[command(flatten)]
-    pub(crate) machine: Machine,
+    pub(crate) crew: Crew,
 }
 
 /// Images.
@@ -115,6 +116,71 @@ pub(crate) struct Training {
     pub(crate) flip: Option<bool>,
 }
 
+/// Who works on the study.
+#[derive(clap::Args)]
+pub(crate) struct Crew {
+    /// Processes that work at the same time, each on one thread unless --threads says more; with --device cuda they are
+    /// spread over the GPUs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: u16,
+    #[command(flatten)]
+    pub(crate) sharing: Sharing,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Print what happens as lines of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The terms on which a worker shares a study with others.
+#[derive(clap::Args)]
+pub(crate) struct Sharing {
+    /// Seconds without a sign of life after which a worker counts as dead and its trial goes to another
+    #[arg(long, value_name = "SECONDS", default_value_t = Terms::GRACE.as_secs_f64(), value_parser = grace)]
+    pub(crate) grace: f64,
+    /// How often a trial is taken over from workers that died before it counts as failed
+    #[arg(long, value_name = "N", default_value_t = Terms::TAKE_OVERS)]
+    pub(crate) take_overs: u32,
+}
+
+impl Sharing {
+    /// This process, on these terms.
+    pub(crate) fn worker(&self) -> Terms {
+        Terms::new(Duration::from_secs_f64(self.grace), self.take_overs)
+    }
+}
+
+/// Work on a study that `run` has started, beside its other workers: on this machine, or with a database on any
+///
+/// Ends when the study is complete. SIGTERM or Ctrl-C gives the trial back, for another worker to do; a worker that dies
+/// loses it after the grace time. docs/workers.md has job files for SLURM and Kubernetes.
+#[derive(clap::Args)]
+pub(crate) struct Worker {
+    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Location,
+    /// Trials in all [default: what the study was started with]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) trials: Option<u64>,
+    /// Where the data are on this machine, if elsewhere
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where trained float networks are kept for --policies-per-network [default: `float` in the study's folder, or in a
+    /// folder of its name]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) floats: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sharing: Sharing,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Print what happens as lines of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stop when standard input ends
+    #[arg(long, hide = true)]
+    pub(crate) led: bool,
+}
+
 /// The machine that trains.
 #[derive(clap::Args)]
 pub(crate) struct Machine {
@@ -159,14 +225,17 @@ pub(crate) struct Preset {
     /// Name of a built-in preset
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Print JSON instead of TOML
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Go on with a study: the interrupted trial is done again, then new ones follow
 #[derive(clap::Args)]
 pub(crate) struct Resume {
-    /// Folder of the study
-    #[arg(long, value_name = "DIR")]
-    pub(crate) study: PathBuf,
+    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Location,
     /// Trials in all [default: what the study was started with]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) trials: Option<u64>,
@@ -174,7 +243,7 @@ pub(crate) struct Resume {
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) machine: Machine,
+    pub(crate) crew: Crew,
 }
 
 /// Train the networks of the Pareto front to the end and write them for `bomp-export pack`
@@ -182,9 +251,9 @@ pub(crate) struct Resume {
 /// The test images are touched here and nowhere else. A network that is finished already is not trained again.
 #[derive(clap::Args)]
 pub(crate) struct Finalise {
-    /// Folder of the study
-    #[arg(long, value_name = "DIR")]
-    pub(crate) study: PathBuf,
+    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Location,
     /// Only these trials instead of the whole front
     #[arg(long, value_name = "NUMBER", conflicts_with = "best")]
     pub(crate) trial: Vec<u64>,
@@ -194,8 +263,8 @@ pub(crate) struct Finalise {
     /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]
     #[arg(long, value_enum)]
     pub(crate) quantisation: Option<Quantisation>,
-    /// Folder for the finished networks [default: `final` in the study's folder, or `final-ptq`, `final-qaft` with a
-    /// --quantisation that is not the mode's]
+    /// Folder for the finished networks [default: `final` in the study's folder (or in a folder of its name), or
+    /// `final-ptq`, `final-qaft` with a --quantisation that is not the mode's]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Where the data are now, if they have moved
@@ -214,10 +283,10 @@ pub(crate) struct Finalise {
 /// read it.
 #[derive(clap::Args)]
 pub(crate) struct Report {
-    /// Folder of a study; may be given several times
-    #[arg(long, value_name = "DIR", required = true)]
-    pub(crate) study: Vec<PathBuf>,
-    /// Folder for the report [default: `report` in the first study's folder]
+    /// Folder of a study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME; may be given several times
+    #[arg(long, value_name = "STUDY", required = true)]
+    pub(crate) study: Vec<Location>,
+    /// Folder for the report [default: `report` in the first study's folder, or in a folder of its name]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print what the plots and tables show as JSON
@@ -226,6 +295,11 @@ pub(crate) struct Report {
     /// Go on writing it until every study is complete; Ctrl-C stops
     #[arg(long, conflicts_with = "json")]
     pub(crate) watch: bool,
+}
+
+fn grace(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| format!("`{text}` is not a grace time: write seconds, 0.1 to 86400"))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -1,94 +1,167 @@
-//! What a person sees while a study runs: the trials on one bar, the phase of the present trial on another, and one line
-//! for each trial that has ended. Without a terminal only the lines.
+//! What a person sees while a study runs: the trials on one bar, what each worker does on another, and one line for each
+//! trial that has ended. Without a terminal only the lines.
 
-use bomp_search::study::Trial;
-use bomp_search::train::{Phase, Progress, Signal};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bomp_search::study::Trial;
+use bomp_search::train::Signal;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::event::Training;
 use super::table;
 
-/// Set by Ctrl-C.
+/// Set by Ctrl-C, or by the end of the command that leads this worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// From now on Ctrl-C sets the flag instead of ending the process; a second one ends it.
+    /// From now on Ctrl-C and SIGTERM set the flag instead of ending the process; a second one ends it.
     pub(crate) fn install() -> anyhow::Result<Self> {
+        Self::with(|| eprintln!("stopping; finished trials are kept (Ctrl-C again to stop at once)"))
+    }
+
+    /// The same for a worker that another command has started: it also stops when that command closes its standard input,
+    /// which it does at the latest when it dies.
+    pub(crate) fn install_led() -> anyhow::Result<Self> {
+        let interrupt = Self::with(|| ())?;
+        let flag = Arc::clone(&interrupt.0);
+        std::thread::spawn(move || {
+            // Nothing is ever written: this ends when the other end has gone.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            flag.store(true, Ordering::Relaxed);
+        });
+        Ok(interrupt)
+    }
+
+    fn with(say: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
         let interrupt = Self::default();
         let flag = Arc::clone(&interrupt.0);
         ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
-            eprintln!("stopping; finished trials are kept (Ctrl-C again to stop at once)");
+            say();
         })?;
         Ok(interrupt)
     }
 
+    /// Whether it was set.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// The answer to a training's progress.
     pub(crate) fn signal(&self) -> Signal {
-        if self.0.load(Ordering::Relaxed) { Signal::Stop } else { Signal::Continue }
+        if self.is_set() { Signal::Stop } else { Signal::Continue }
     }
 }
 
-/// The two bars.
+/// Whom a worker tells what it does.
+pub(crate) trait Listener {
+    /// A trial begins; `ended` trials of the study have ended by now, whoever ended them.
+    fn begins(&mut self, trial: u64, ended: u64);
+    /// Where its training is.
+    fn training(&mut self, training: &Training);
+    /// This worker has ended a trial.
+    fn ended(&mut self, trial: &Trial);
+    /// Another worker has taken a trial over from this one.
+    fn taken_over(&mut self, trial: u64);
+}
+
+/// One bar for the work as a whole, and one for each worker.
 pub(crate) struct Bars {
-    trials: ProgressBar,
-    phase: ProgressBar,
-    shown: Option<Phase>,
+    whole: ProgressBar,
+    lanes: Vec<Lane>,
+}
+
+/// What one worker does.
+struct Lane {
+    bar: ProgressBar,
+    shown: Option<String>,
 }
 
 impl Bars {
-    /// For `total` pieces of work called `what` of which `done` are done.
-    pub(crate) fn new(what: &str, done: u64, total: u64) -> Self {
+    /// For `total` pieces of work called `what` of which `done` are done, by this many workers.
+    pub(crate) fn new(what: &str, done: u64, total: u64, workers: usize) -> Self {
         let style = |template: &str| {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
         };
-        let both = MultiProgress::new();
-        let trials = both.add(ProgressBar::new(total).with_position(done));
-        trials.set_style(style("{prefix:>14} {bar:40} {pos}/{len} {elapsed_precise}"));
-        trials.set_prefix(what.to_owned());
-        let phase = both.add(ProgressBar::new(1));
-        phase.set_style(style("{prefix:>14} {bar:40} {pos}/{len} images {per_sec} {eta} {msg}"));
-        trials.tick();
-        Self { trials, phase, shown: None }
+        let all = MultiProgress::new();
+        let whole = all.add(ProgressBar::new(total).with_position(done));
+        whole.set_style(style("{prefix:>24} {bar:40} {pos}/{len} {elapsed_precise}"));
+        whole.set_prefix(what.to_owned());
+        let lane = |_| {
+            let bar = all.add(ProgressBar::new(1));
+            bar.set_style(style("{prefix:>24} {bar:40} {pos}/{len} images {per_sec} {eta} {msg}"));
+            Lane { bar, shown: None }
+        };
+        let lanes = (0..workers).map(lane).collect();
+        whole.tick();
+        Self { whole, lanes }
     }
 
-    /// Shows where a training is.
-    pub(crate) fn training(&mut self, progress: &Progress) {
-        if self.shown != Some(progress.phase) {
-            self.shown = Some(progress.phase);
-            self.phase.reset();
-            self.phase.set_length(progress.of);
-            self.phase.set_prefix(progress.phase.to_string());
+    /// Shows where the training of a worker is.
+    pub(crate) fn show(&mut self, worker: usize, training: &Training) {
+        let Lane { bar, shown } = &mut self.lanes[worker];
+        let prefix = format!("trial {}, {}", training.trial, training.phase);
+        if shown.as_ref() != Some(&prefix) {
+            bar.reset();
+            bar.set_length(training.of);
+            bar.set_prefix(prefix.clone());
+            *shown = Some(prefix);
         }
-        self.phase.set_position(progress.images);
-        self.phase.set_message(format!("loss {:.3}", progress.loss));
+        bar.set_position(training.images);
+        bar.set_message(format!("loss {:.3}", training.loss));
     }
 
     /// Shows that a trial has ended, also where there is no terminal.
-    pub(crate) fn ended(&mut self, trial: &Trial) {
+    pub(crate) fn show_ended(&self, trial: &Trial) {
         self.line(&table::line(trial));
         self.step();
     }
 
     /// One piece of work is done.
-    pub(crate) fn step(&mut self) {
-        self.trials.inc(1);
-        self.shown = None;
+    pub(crate) fn step(&self) {
+        self.whole.inc(1);
+    }
+
+    /// This many pieces of work are done.
+    pub(crate) fn set_done(&self, done: u64) {
+        self.whole.set_position(done);
     }
 
     /// Prints a line above the bars.
     pub(crate) fn line(&self, line: &str) {
-        self.trials.suspend(|| eprintln!("{line}"));
+        self.whole.suspend(|| eprintln!("{line}"));
+    }
+}
+
+impl Listener for Bars {
+    fn begins(&mut self, _trial: u64, ended: u64) {
+        self.set_done(ended);
+    }
+
+    fn training(&mut self, training: &Training) {
+        self.show(0, training);
+    }
+
+    fn ended(&mut self, trial: &Trial) {
+        self.show_ended(trial);
+    }
+
+    fn taken_over(&mut self, trial: u64) {
+        self.line(&format!(
+            "{trial:>5} taken over by another worker: this one was silent for longer than the grace time"
+        ));
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        self.phase.finish_and_clear();
-        self.trials.finish_and_clear();
+        for Lane { bar, .. } in &self.lanes {
+            bar.finish_and_clear();
+        }
+        self.whole.finish_and_clear();
     }
 }

@@ -1,11 +1,10 @@
 //! `bomp-search report`: studies as a page of plots and tables. Works while they run, and with `--watch` follows them.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bomp_search::report::{self, Finished, Report, Source};
-use bomp_search::study::{Store, StudyConfig, Trial};
+use bomp_search::study::{Location, StudyConfig, Trial};
 use bomp_search::train::Signal;
 
 use super::progress::Interrupt;
@@ -28,10 +27,10 @@ struct Loaded {
 /// Writes the report, once or until the studies are complete.
 pub(crate) fn run(options: &options::Report) -> Result<Outcome> {
     let interrupt = if options.watch { Interrupt::install()? } else { Interrupt::default() };
-    let out = options.out.clone().unwrap_or_else(|| options.study[0].join("report"));
+    let out = options.out.clone().unwrap_or_else(|| options.study[0].files().join("report"));
     let mut written: Option<Vec<Loaded>> = None;
     loop {
-        let studies = options.study.iter().map(|folder| load(folder)).collect::<Result<Vec<_>>>()?;
+        let studies = options.study.iter().map(load).collect::<Result<Vec<_>>>()?;
         if written.as_ref() != Some(&studies) {
             let report = Report::of(&studies.iter().map(source).collect::<Vec<_>>())?;
             let follow = options.watch && !report.is_complete();
@@ -53,14 +52,11 @@ pub(crate) fn run(options: &options::Report) -> Result<Outcome> {
     }
 }
 
-fn load(folder: &Path) -> Result<Loaded> {
-    let store = Store::open(folder)?;
+fn load(study: &Location) -> Result<Loaded> {
+    let mut store = study.open()?;
     let (config, trials) = (store.config().clone(), store.trials()?);
-    let finished = Finished::load(&folder.join("final"), &config, &trials);
-    // So that `--study .` has a name too.
-    let whole = folder.canonicalize().with_context(|| folder.display().to_string())?;
-    let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Loaded { name, config, trials, finished })
+    let finished = Finished::load(&study.files().join("final"), &config, &trials);
+    Ok(Loaded { name: study.name(), config, trials, finished })
 }
 
 fn source(study: &Loaded) -> Source<'_> {

@@ -1,6 +1,4 @@
-//! `bomp-search run` and `resume`: the study's loop with training behind it.
-
-use std::path::Path;
+//! `bomp-search run` and `resume`: the study's loop with training behind it, in this process or in several that it leads.
 
 use anyhow::{Result, bail, ensure};
 use bomp_export::data;
@@ -8,16 +6,18 @@ use bomp_export::ir::Bits;
 use bomp_search::recipe::{Mode, TrainConfig};
 use bomp_search::session::{self, Ending};
 use bomp_search::space::{Limits, Space, SpaceProblem};
-use bomp_search::study::{DataConfig, Preset, Store, StrategyKind, StudyLock};
+use bomp_search::study::{DataConfig, Location, Preset, Storage, StrategyKind};
 use bomp_search::train;
 
 use super::data::StudyData;
-use super::trainer::Trainer;
-use super::{Outcome, options, table};
+use super::event::Events;
+use super::progress::{Bars, Interrupt, Listener};
+use super::trainer::{Floats, Machine, Trainer};
+use super::{Outcome, crew, options, table};
 
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
 pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
-    let device = train::device::parse(&options.machine.device)?;
+    let device = train::device::parse(&options.crew.machine.device)?;
     let preset = adjusted(options)?;
     let space = Space::open(&preset.space)?;
     let space = match preset.mode.bits() {
@@ -50,19 +50,23 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     let origin = std::path::absolute(&path)?;
     let data = DataConfig::new(origin, options.data.format, options.data.validation, dataset);
     let config = preset.config(options.seed, space, limits, data);
-    let mut store = Store::create(&options.study, &config)?;
-    let _lock = StudyLock::take(&options.study)?;
-    search(&mut store, &options.study, config.trials, &loaded, device, options.machine.threads())
+    let mut store = options.study.create(&config)?;
+    let _lock = options.study.lock()?;
+    let data = options.data.data.as_ref().map(|_| path.as_path());
+    let work = Work { study: &options.study, trials: config.trials, crew: &options.crew, device, data };
+    work.search(&mut *store, loaded)
 }
 
 /// Goes on with a study.
 pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
-    let device = train::device::parse(&options.machine.device)?;
-    let mut store = Store::open(&options.study)?;
-    let _lock = StudyLock::take(&options.study)?;
+    let device = train::device::parse(&options.crew.machine.device)?;
+    let mut store = options.study.open()?;
+    let _lock = options.study.lock()?;
     let trials = options.trials.unwrap_or(store.config().trials);
-    let loaded = StudyData::of_study(store.config(), options.data.as_deref())?;
-    search(&mut store, &options.study, trials, &loaded, device, options.machine.threads())
+    let data = options.data.as_deref();
+    let loaded = StudyData::of_study(store.config(), data)?;
+    let work = Work { study: &options.study, trials, crew: &options.crew, device, data };
+    work.search(&mut *store, loaded)
 }
 
 /// The preset with what the user set.
@@ -104,41 +108,70 @@ fn set<T>(place: &mut T, value: Option<T>) {
     }
 }
 
-fn search(
-    store: &mut Store,
-    folder: &Path,
-    trials: u64,
-    loaded: &StudyData,
-    device: tch::Device,
-    threads: usize,
-) -> Result<Outcome> {
-    let done = store.trials()?.iter().filter(|trial| !trial.is_running()).count() as u64;
-    ensure!(
-        trials >= done,
-        "{}: the study has {done} trials already, more than the {trials} asked for",
-        folder.display()
-    );
-    eprintln!("{}", table::HEADING);
-    let mut trainer = Trainer::new(store.config(), folder, loaded, device, threads, done, trials)?;
-    let ending = session::run(store, trials, &mut trainer)?;
-    drop(trainer);
-    let finished = store.trials()?.iter().filter(|trial| trial.measured().is_some()).count();
-    let show = folder.display();
-    match ending {
-        Ending::Interrupted => {
-            eprintln!(
-                "stopped after {finished} finished trials; `bomp-search resume --study {show}` goes on"
-            );
-            return Ok(Outcome::Interrupted);
+/// Trials in a study that is there, and who is to do them.
+pub(super) struct Work<'a> {
+    pub(super) study: &'a Location,
+    pub(super) trials: u64,
+    pub(super) crew: &'a options::Crew,
+    pub(super) device: tch::Device,
+    /// Where the data are, if the study does not know.
+    pub(super) data: Option<&'a std::path::Path>,
+}
+
+impl Work<'_> {
+    fn search(&self, store: &mut dyn Storage, loaded: StudyData) -> Result<Outcome> {
+        let (show, trials) = (self.study, self.trials);
+        let done = ended(store)?;
+        ensure!(
+            trials >= done,
+            "{show}: the study has {done} trials already, more than the {trials} asked for"
+        );
+        eprintln!("{}", table::HEADING);
+        let ending = if self.crew.workers == 1 {
+            self.alone(store, loaded, done)?
+        } else {
+            // Each worker loads them itself.
+            drop(loaded);
+            crew::run(self, store)?
+        };
+        let finished = store.trials()?.iter().filter(|trial| trial.measured().is_some()).count();
+        match ending {
+            Ending::Interrupted => {
+                eprintln!(
+                    "stopped after {finished} finished trials; `bomp-search resume --study {show}` goes on"
+                );
+                return Ok(Outcome::Interrupted);
+            }
+            Ending::Exhausted => eprintln!("every network within the limits has been tried"),
+            Ending::Complete => {}
         }
-        Ending::Exhausted => eprintln!("every network within the limits has been tried"),
-        Ending::Complete => {}
+        if finished == 0 {
+            bail!("{show}: no trial succeeded; `bomp-search status --study {show}` lists the reasons");
+        }
+        eprintln!(
+            "{finished} finished trials; `bomp-search pareto --study {show}` shows the best, `finalise` finishes them"
+        );
+        Ok(Outcome::Done)
     }
-    if finished == 0 {
-        bail!("{show}: no trial succeeded; `bomp-search status --study {show}` lists the reasons");
+
+    /// In this process.
+    fn alone(&self, store: &mut dyn Storage, loaded: StudyData, done: u64) -> Result<Ending> {
+        let floats = Floats { folder: self.study.files().join("float"), shared: self.study.is_folder() };
+        let machine = Machine { device: self.device, threads: self.crew.machine.threads() };
+        let worker = self.crew.sharing.worker();
+        let listener: Box<dyn Listener> = if self.crew.json {
+            Box::new(Events::new(&worker.id))
+        } else {
+            Box::new(Bars::new("trials", done, self.trials, 1))
+        };
+        let interrupt = Interrupt::install()?;
+        let mut trainer = Trainer::new(store.config(), floats, &loaded, machine, listener, interrupt)?;
+        drop(loaded);
+        Ok(session::run(store, &worker, self.trials, &mut trainer)?)
     }
-    eprintln!(
-        "{finished} finished trials; `bomp-search pareto --study {show}` shows the best, `finalise` finishes them"
-    );
-    Ok(Outcome::Done)
+}
+
+/// Trials of the study that have ended.
+pub(super) fn ended(store: &mut dyn Storage) -> Result<u64> {
+    Ok(store.trials()?.iter().filter(|trial| !trial.is_running()).count() as u64)
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use bomp_search::report::data::{Belief, Importance};
 use bomp_search::report::{Finished, Report, Source};
-use bomp_search::study::{Store, Trial};
+use bomp_search::study::Trial;
 use serde::Serialize;
 
 use super::{Outcome, StudyOptions, table};
@@ -30,8 +30,9 @@ struct Status<'a> {
 
 /// Prints the state of a study.
 pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
-    let store = Store::open(&options.study)?;
-    let (config, trials) = (store.config(), store.trials()?);
+    let mut store = options.study.open()?;
+    let trials = store.trials()?;
+    let config = store.config();
     let source = Source { name: "", config, trials: &trials, finished: &Finished::default() };
     let report = Report::of(&[source])?;
     let study = &report.studies[0];
@@ -56,12 +57,7 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
     }
     let Status { finished, given_up, failed, running, trained_images, saved_images, hypervolume, .. } =
         status;
-    println!(
-        "{}: space {}, data {}",
-        options.study.display(),
-        config.space.definition().name,
-        config.data.name
-    );
+    println!("{}: space {}, data {}", options.study, config.space.definition().name, config.data.name);
     println!(
         "{finished} of {} trials finished, {given_up} given up, {failed} failed, {running} running; {:.2} M images trained, {:.2} M saved; hypervolume {hypervolume:.6}",
         config.trials,

@@ -11,7 +11,10 @@ pub(crate) fn line(trial: &Trial) -> String {
         format!("{:>10} {:>10} {:>10.3}", trial.usage.bytes, trial.usage.ram, trial.usage.macs as f64 / 1e6);
     let number = trial.number;
     match &trial.state {
-        TrialState::Running => format!("{number:>5}    running        - {usage}         -"),
+        TrialState::Running => {
+            let worker = trial.worker.as_deref().unwrap_or("nobody: interrupted");
+            format!("{number:>5}    running        - {usage}         -  by {worker}")
+        }
         TrialState::Failed { reason } => {
             format!("{number:>5}     failed        - {usage}         -  {reason}")
         }

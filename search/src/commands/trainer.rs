@@ -1,17 +1,40 @@
-//! Evaluates trials with libtorch, showing how far each is. Float networks are kept while further policies of bit widths are
+//! Evaluates trials with libtorch, telling how far each is. Float networks are kept while further policies of bit widths are
 //! tried on them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
 use bomp_search::recipe::Quantisation;
 use bomp_search::session::{Assignment, Evaluation, Evaluator};
 use bomp_search::study::{GivenUp, Halfway, Measured, StudyConfig, Trial};
-use bomp_search::train::{self, DeviceImages, TrainError, TrainedFloat};
+use bomp_search::train::{self, DeviceImages, Signal, TrainError, TrainedFloat};
 
 use super::data::StudyData;
-use super::progress::{Bars, Interrupt};
+use super::event::Training;
+use super::progress::{Interrupt, Listener};
+
+/// What a worker trains on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Machine {
+    pub(super) device: tch::Device,
+    pub(super) threads: usize,
+}
+
+/// Where float networks are kept.
+#[derive(Clone, Debug)]
+pub(super) struct Floats {
+    pub(super) folder: PathBuf,
+    /// Whether all workers of the study keep theirs there: then one that is absent was lost, and can be trained again.
+    pub(super) shared: bool,
+}
+
+impl Floats {
+    fn file(&self, trial: u64) -> PathBuf {
+        self.folder.join(format!("trial-{trial:04}.safetensors"))
+    }
+}
 
 /// What a worker trains with.
 pub(super) struct Trainer {
@@ -20,49 +43,48 @@ pub(super) struct Trainer {
     validation: DeviceImages,
     training_images: usize,
     threads: usize,
-    bars: Bars,
+    listener: Box<dyn Listener>,
     interrupt: Interrupt,
-    /// Where float networks are kept.
-    folder: PathBuf,
+    floats: Floats,
     /// The float network used last, and the trial that it was trained for.
     float: Option<(u64, TrainedFloat)>,
 }
 
 impl Trainer {
-    /// For the study in `folder`, with the images of `loaded` on `device`; `done` of `trials` are behind us.
+    /// For a study, with the images of `loaded` on the device.
     pub(super) fn new(
         config: &StudyConfig,
-        folder: &Path,
+        floats: Floats,
         loaded: &StudyData,
-        device: tch::Device,
-        threads: usize,
-        done: u64,
-        trials: u64,
+        machine: Machine,
+        listener: Box<dyn Listener>,
+        interrupt: Interrupt,
     ) -> Result<Self> {
+        let Machine { device, threads } = machine;
         Ok(Self {
             config: config.clone(),
             training: DeviceImages::upload(&loaded.training, device)?,
             validation: DeviceImages::upload(&loaded.validation, device)?,
             training_images: loaded.training.labels.len(),
             threads,
-            bars: Bars::new("trials", done, trials),
-            interrupt: Interrupt::install()?,
-            folder: folder.join("float"),
+            listener,
+            interrupt,
+            floats,
             float: None,
         })
     }
 
     /// The figures of a trial, or how far it came.
-    fn measure(&mut self, assignment: &Assignment) -> Result<Evaluation, TrainError> {
+    fn measure(&mut self, assignment: &Assignment, lost: &AtomicBool) -> Result<Evaluation, TrainError> {
         let Self {
             config,
             training,
             validation,
             threads,
-            bars,
+            listener,
             interrupt,
             training_images,
-            folder,
+            floats,
             float: kept,
         } = self;
         let begun = Instant::now();
@@ -71,12 +93,12 @@ impl Trainer {
         let data = train::Data { train: training, held_out: validation };
         let run = |trial| train::Run { seed: config.seed, trial, threads: *threads };
         let mut progress = |progress| {
-            bars.training(&progress);
-            interrupt.signal()
+            listener.training(&Training::new(*number, &progress));
+            if lost.load(Ordering::Relaxed) { Signal::Stop } else { interrupt.signal() }
         };
         let lead = proposal.lead.unwrap_or(*number);
         let own = proposal.lead.is_none();
-        let file = folder.join(format!("trial-{lead:04}.safetensors"));
+        let file = floats.file(lead);
         let identity = format!("trial {lead} of {}", config.sha256());
         let kept = kept.take().filter(|(trial, _)| *trial == lead).map(|(_, float)| float);
         let kept = kept.or_else(|| {
@@ -147,16 +169,34 @@ impl Trainer {
 }
 
 impl Evaluator for Trainer {
-    fn evaluate(&mut self, assignment: &Assignment) -> Evaluation {
-        match self.measure(assignment) {
+    fn evaluate(&mut self, assignment: &Assignment, lost: &AtomicBool) -> Evaluation {
+        match self.measure(assignment, lost) {
             Ok(evaluation) => evaluation,
             Err(TrainError::Stopped { .. }) => Evaluation::Interrupted,
             Err(error) => Evaluation::Failed(error.to_string()),
         }
     }
 
+    fn begins(&mut self, number: u64, ended: u64) {
+        self.listener.begins(number, ended);
+    }
+
     fn ended(&mut self, trial: &Trial) {
-        self.bars.ended(trial);
+        self.listener.ended(trial);
+    }
+
+    fn superseded(&mut self, number: u64) {
+        self.listener.taken_over(number);
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
+    }
+
+    fn has_float(&self, lead: u64) -> bool {
+        self.floats.shared
+            || self.float.as_ref().is_some_and(|(trial, _)| *trial == lead)
+            || self.floats.file(lead).is_file()
     }
 }
 

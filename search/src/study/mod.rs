@@ -1,17 +1,24 @@
-//! A study: its configuration and its trials, on disk.
+//! A study: its configuration and its trials, kept in a folder (SQLite) or in a PostgreSQL database.
 //!
-//! Guarantees: a trial that [`Store::finish`] or [`Store::fail`] returned from survives a crash of the process and of the
-//! machine; a trial that was running at a crash is found again as running, with its genotype; only one process works on a
-//! study at a time.
+//! Guarantees, of both stores and whatever number of workers: a trial whose end [`Storage::end`] has acknowledged survives
+//! a crash of the process and of the machine; each trial ends exactly once; a trial whose worker died is found again, with
+//! its genotype; a worker that was believed dead cannot overwrite what another has found.
 
 mod config;
+mod heartbeat;
+mod location;
 mod lock;
+mod postgres;
 mod preset;
-mod store;
+mod record;
+mod sqlite;
+mod storage;
 mod trial;
 
 pub use config::{DataConfig, StrategyKind, StudyConfig};
+pub use heartbeat::Heartbeat;
+pub use location::Location;
 pub use lock::StudyLock;
 pub use preset::{Preset, PresetError};
-pub use store::{Store, StoreError};
+pub use storage::{Lease, Storage, StoreError, Worker};
 pub use trial::{GivenUp, Halfway, Measured, Trial, TrialState};

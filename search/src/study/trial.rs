@@ -102,6 +102,9 @@ pub struct Trial {
     /// The trial whose trained float network it shares; `None`: it trains its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead: Option<u64>,
+    /// Who works on it, while somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
     /// Where it stands.
     #[serde(flatten)]
     pub state: TrialState,

@@ -80,6 +80,10 @@ fn bring(world: World, has: &mut Contents, package: &str) -> Result<(), String> 
         "qemu-system-arm" => program("qemu-system-arm"),
         "gcc-arm-none-eabi" => program("arm-none-eabi-gcc"),
         "python3" | "python3-pip" => program("python3"),
+        "postgresql" => {
+            has.paths.insert("/usr/lib/postgresql".into());
+            Ok(())
+        }
         "rustc-web" | "cargo-web" | "rust-web-src" if world.debian_rust.is_none() => {
             Err(format!("Reading package lists...\nE: Unable to locate package {package}"))
         }

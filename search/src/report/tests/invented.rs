@@ -47,7 +47,8 @@ impl Study {
                 n if n % 17 == 11 => TrialState::Failed { reason: format!("loss is {NASTY}") },
                 _ => TrialState::Finished(measured(&config.space, &point, usage, rng.random())),
             };
-            trials.push(Trial { number, genotype: config.space.genotype(&point), usage, lead: None, state });
+            let genotype = config.space.genotype(&point);
+            trials.push(Trial { number, genotype, usage, lead: None, worker: None, state });
         }
         Self { name: name.into(), config, trials, finished: Finished::default() }
     }

@@ -1,0 +1,40 @@
+//! `bomp-search worker`: one more process that works on a study, on this machine or, if the study is in a database, on any.
+
+use anyhow::Result;
+use bomp_search::session::{self, Ending};
+use bomp_search::train;
+
+use super::data::StudyData;
+use super::event::Events;
+use super::progress::{Bars, Interrupt, Listener};
+use super::run::ended;
+use super::trainer::{Floats, Machine, Trainer};
+use super::{Outcome, options, table};
+
+/// Works until the study is complete.
+pub(crate) fn run(options: &options::Worker) -> Result<Outcome> {
+    let device = train::device::parse(&options.machine.device)?;
+    let mut store = options.study.open()?;
+    let trials = options.trials.unwrap_or(store.config().trials);
+    let interrupt = if options.led { Interrupt::install_led()? } else { Interrupt::install()? };
+    let loaded = StudyData::of_study(store.config(), options.data.as_deref())?;
+    let worker = options.sharing.worker();
+    let listener: Box<dyn Listener> = if options.json {
+        Box::new(Events::new(&worker.id))
+    } else {
+        eprintln!("worker {} of {}", worker.id, options.study);
+        eprintln!("{}", table::HEADING);
+        Box::new(Bars::new("trials", ended(&mut *store)?, trials, 1))
+    };
+    let machine = Machine { device, threads: options.machine.threads() };
+    let folder = options.floats.clone().unwrap_or_else(|| options.study.files().join("float"));
+    let floats = Floats { folder, shared: options.study.is_folder() && options.floats.is_none() };
+    let mut trainer = Trainer::new(store.config(), floats, &loaded, machine, listener, interrupt)?;
+    drop(loaded);
+    let ending = session::run(&mut *store, &worker, trials, &mut trainer)?;
+    drop(trainer);
+    match ending {
+        Ending::Interrupted => Ok(Outcome::Interrupted),
+        Ending::Complete | Ending::Exhausted => Ok(Outcome::Done),
+    }
+}

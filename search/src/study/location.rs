@@ -1,0 +1,132 @@
+//! Where a study is: a folder, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE?study=NAME`.
+//!
+//! Guarantees: what is shown of an address holds no password.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::postgres::{Address, Postgres};
+use super::sqlite::Sqlite;
+use super::{Storage, StoreError, StudyConfig, StudyLock};
+
+/// The address of a study.
+#[derive(Clone)]
+pub struct Location(Place);
+
+#[derive(Clone)]
+enum Place {
+    /// A folder with an SQLite database.
+    Folder(PathBuf),
+    /// A study in a PostgreSQL database, and its address as it was written.
+    Database(Box<Address>, String),
+}
+
+impl Location {
+    /// Makes a new study here.
+    ///
+    /// # Errors
+    /// There is one already, or the store cannot be written.
+    pub fn create(&self, config: &StudyConfig) -> Result<Box<dyn Storage>, StoreError> {
+        Ok(match &self.0 {
+            Place::Folder(folder) => Box::new(Sqlite::create(folder, config)?),
+            Place::Database(address, _) => Box::new(Postgres::create(address, config)?),
+        })
+    }
+
+    /// Opens the study that is here.
+    ///
+    /// # Errors
+    /// There is none, it is damaged, or it was made by another version.
+    pub fn open(&self) -> Result<Box<dyn Storage>, StoreError> {
+        Ok(match &self.0 {
+            Place::Folder(folder) => Box::new(Sqlite::open(folder)?),
+            Place::Database(address, _) => Box::new(Postgres::open(address)?),
+        })
+    }
+
+    /// Takes the lock of the command that leads a study in a folder. A database has none: its leases are enough.
+    ///
+    /// # Errors
+    /// Another process holds it, or the folder cannot be written.
+    pub fn lock(&self) -> Result<Option<StudyLock>, StoreError> {
+        match &self.0 {
+            Place::Folder(folder) => StudyLock::take(folder).map(Some),
+            Place::Database(..) => Ok(None),
+        }
+    }
+
+    /// Whether all workers of the study share [`Location::files`].
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        matches!(self.0, Place::Folder(_))
+    }
+
+    /// Where this machine keeps what does not go into the store (float networks, finished ones, reports): the study's
+    /// folder, or for one in a database a folder of its name in the present one.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        match &self.0 {
+            Place::Folder(folder) => folder.clone(),
+            Place::Database(address, _) => PathBuf::from(&address.study),
+        }
+    }
+
+    /// The study's name: of the folder, or in the database.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.0 {
+            Place::Folder(folder) => {
+                // So that `.` has a name too.
+                let whole = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+                whole.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }
+            Place::Database(address, _) => address.study.clone(),
+        }
+    }
+
+    /// The argument by which another process finds the same study. It may hold a password.
+    #[must_use]
+    pub fn argument(&self) -> OsString {
+        match &self.0 {
+            Place::Folder(folder) => folder.into(),
+            Place::Database(_, text) => text.into(),
+        }
+    }
+}
+
+impl From<PathBuf> for Location {
+    fn from(folder: PathBuf) -> Self {
+        Self(Place::Folder(folder))
+    }
+}
+
+impl FromStr for Location {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let database = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        Ok(Self(if database {
+            Place::Database(Box::new(text.parse()?), text.to_owned())
+        } else {
+            Place::Folder(text.into())
+        }))
+    }
+}
+
+/// Without the password.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Folder(folder) => folder.display().fmt(f),
+            Place::Database(address, _) => address.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

@@ -1,0 +1,132 @@
+//! Trials as rows: the same columns in every database. Structures are JSON in text columns, so that a figure is read back to
+//! the last bit.
+
+use serde::Serialize;
+
+use super::storage::StoreError;
+use super::{StudyConfig, Trial, TrialState};
+use crate::proposal::Proposal;
+use crate::space::Usage;
+
+/// Layout of the tables; a study of another one is refused.
+pub(super) const SCHEMA: i64 = 3;
+
+/// The columns that [`Record`] is read from, in its order.
+pub(super) const COLUMNS: &str =
+    "number, state, genotype, lead, size_bytes, ram_bytes, macs, measured, reason, worker";
+
+/// A row of the trials.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) number: i64,
+    pub(super) state: String,
+    pub(super) genotype: String,
+    pub(super) lead: Option<i64>,
+    pub(super) size_bytes: i64,
+    pub(super) ram_bytes: i64,
+    pub(super) macs: i64,
+    pub(super) measured: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) worker: Option<String>,
+}
+
+impl Record {
+    /// The row of a new trial.
+    pub(super) fn of(number: u64, proposal: &Proposal, place: &str) -> Result<Self, StoreError> {
+        let Proposal { genotype, usage, lead } = proposal;
+        Ok(Self {
+            number: number as i64,
+            state: "running".into(),
+            genotype: to_json(genotype, place, &format!("trial {number}, genotype"))?,
+            lead: lead.map(|lead| lead as i64),
+            size_bytes: usage.bytes as i64,
+            ram_bytes: usage.ram as i64,
+            macs: usage.macs as i64,
+            measured: None,
+            reason: None,
+            worker: None,
+        })
+    }
+
+    /// The trial of a row of the database at `place`.
+    pub(super) fn trial(self, place: &str) -> Result<Trial, StoreError> {
+        let number = self.number as u64;
+        let field = |name: &str| format!("trial {number}, {name}");
+        let measured = self.measured.unwrap_or_default();
+        let state = match self.state.as_str() {
+            "running" => TrialState::Running,
+            "finished" => TrialState::Finished(from_json(&measured, place, &field("measured"))?),
+            "given up" => TrialState::GivenUp(from_json(&measured, place, &field("measured"))?),
+            _ => TrialState::Failed { reason: self.reason.unwrap_or_default() },
+        };
+        Ok(Trial {
+            number,
+            genotype: from_json(&self.genotype, place, &field("genotype"))?,
+            usage: Usage {
+                bytes: self.size_bytes as usize,
+                ram: self.ram_bytes as usize,
+                macs: self.macs as u64,
+            },
+            lead: self.lead.map(|lead| lead as u64),
+            // Who has measured what is over makes no difference to anything.
+            worker: self.worker.filter(|_| state == TrialState::Running),
+            state,
+        })
+    }
+}
+
+/// The columns that the end of a trial sets.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) state: &'static str,
+    pub(super) measured: Option<String>,
+    pub(super) reason: Option<String>,
+}
+
+impl End {
+    pub(super) fn of(number: u64, state: &TrialState, place: &str) -> Result<Self, StoreError> {
+        let field = format!("trial {number}, measured");
+        Ok(match state {
+            TrialState::Running => Self { state: "running", measured: None, reason: None },
+            TrialState::Finished(measured) => {
+                Self { state: "finished", measured: Some(to_json(measured, place, &field)?), reason: None }
+            }
+            TrialState::GivenUp(given_up) => {
+                Self { state: "given up", measured: Some(to_json(given_up, place, &field)?), reason: None }
+            }
+            TrialState::Failed { reason } => {
+                // PostgreSQL's texts cannot hold the character NUL, which no message needs.
+                Self { state: "failed", measured: None, reason: Some(reason.replace('\0', "")) }
+            }
+        })
+    }
+}
+
+/// Why a trial is not tried again that was taken over too often: how often, this, and the name of the last worker.
+pub(super) const TOO_OFTEN: &str =
+    " workers died or stopped answering while they worked on it; the last was ";
+
+/// A configuration for the table of studies.
+pub(super) fn config_to_json(config: &StudyConfig, place: &str) -> Result<String, StoreError> {
+    to_json(config, place, "study.config")
+}
+
+/// The configuration of a study of this `schema`, if this version can read it.
+pub(super) fn config_from_json(schema: i64, json: &str, place: &str) -> Result<StudyConfig, StoreError> {
+    if schema != SCHEMA {
+        return Err(StoreError::Schema { place: place.to_owned(), found: schema, expected: SCHEMA });
+    }
+    from_json(json, place, "study.config")
+}
+
+fn to_json(value: &impl Serialize, place: &str, field: &str) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| content(source, place, field))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(json: &str, place: &str, field: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|source| content(source, place, field))
+}
+
+fn content(source: serde_json::Error, place: &str, field: &str) -> StoreError {
+    StoreError::Content { place: place.to_owned(), field: field.to_owned(), cause: source }
+}

@@ -1,0 +1,192 @@
+//! What every store of a study can do. Trials are leased: a worker claims one, renews its lease while it works, and ends it;
+//! a lease that is not renewed runs out, and the trial goes to another worker.
+//!
+//! Guarantees: each claim of a trial has a higher attempt number than the one before it, and only the latest attempt can
+//! renew, release or end the trial. Every change is one short transaction, durable before the call returns. Every call can be
+//! made again if its answer was lost, with the same result.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::{StudyConfig, Trial, TrialState};
+use crate::proposal::Proposal;
+
+/// Who works on a study, and on what terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Differs between any two processes on any two machines.
+    pub id: String,
+    /// How long a trial stays with a worker that does not answer.
+    pub grace: Duration,
+    /// How often a trial is taken over from workers that died before it counts as failed.
+    pub take_overs: u32,
+}
+
+impl Worker {
+    /// Time without an answer after which a worker counts as dead, unless told otherwise.
+    pub const GRACE: Duration = Duration::from_secs(60);
+    /// Take-overs of one trial, unless told otherwise.
+    pub const TAKE_OVERS: u32 = 5;
+
+    /// This process.
+    #[must_use]
+    pub fn new(grace: Duration, take_overs: u32) -> Self {
+        let host = gethostname::gethostname();
+        let (host, process, number) = (host.to_string_lossy(), std::process::id(), rand::random::<u32>());
+        Self { id: format!("{host}-{process}-{number:08x}"), grace, take_overs }
+    }
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self::new(Self::GRACE, Self::TAKE_OVERS)
+    }
+}
+
+/// The right to end a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The trial.
+    pub number: u64,
+    /// How often it has been claimed: the fencing token.
+    pub attempt: u64,
+}
+
+/// A study as one worker sees it.
+pub trait Storage: Send + fmt::Debug {
+    /// The configuration that the study was made with.
+    fn config(&self) -> &StudyConfig;
+
+    /// All trials in the order of their numbers.
+    ///
+    /// # Errors
+    /// The store cannot be read or holds something else.
+    fn trials(&mut self) -> Result<Vec<Trial>, StoreError>;
+
+    /// From now on claims are made for `worker`.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn enlist(&mut self, worker: &Worker) -> Result<(), StoreError>;
+
+    /// Claims the first running trial that nobody works on any more; one that was taken over too often is recorded as failed
+    /// instead.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn claim_open(&mut self) -> Result<Option<Lease>, StoreError>;
+
+    /// Records a new running trial under `number`, which must be that of the next trial; `None` if another worker was faster.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn claim_new(&mut self, number: u64, proposal: &Proposal) -> Result<Option<Lease>, StoreError>;
+
+    /// Asks for another period of grace; `false` if the trial has been taken over or has ended.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn renew(&mut self, lease: Lease) -> Result<bool, StoreError>;
+
+    /// Leaves the trial to whoever asks next.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn release(&mut self, lease: Lease) -> Result<(), StoreError>;
+
+    /// Records how the trial ended; `state` is not that of a running one.
+    ///
+    /// # Errors
+    /// [`StoreError::Superseded`] if the trial has been taken over; or the store cannot be written.
+    fn end(&mut self, lease: Lease, state: &TrialState) -> Result<(), StoreError>;
+
+    /// A second connection, for another thread of the same worker.
+    ///
+    /// # Errors
+    /// The store cannot be opened.
+    fn another(&self) -> Result<Box<dyn Storage>, StoreError>;
+}
+
+/// What a database reports.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong with a stored study, in one line each: a cause is part of the text. `place` is a folder, a file or a
+/// database's address without its password.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// There is a study already.
+    #[error("{place}: there is a study already; continue it with `bomp-search resume` or name another one")]
+    Exists {
+        /// Where.
+        place: String,
+    },
+    /// There is no study.
+    #[error("{place}: no study here; `bomp-search run --study {place}` starts one")]
+    Absent {
+        /// Where.
+        place: String,
+    },
+    /// Another process works on it.
+    #[error("{place}: another process is working on this study; `bomp-search worker` helps it")]
+    InUse {
+        /// Where.
+        place: String,
+    },
+    /// Made by another version.
+    #[error("{place}: schema {found} is not supported, this version reads {expected}")]
+    Schema {
+        /// Where.
+        place: String,
+        /// Its schema.
+        found: i64,
+        /// The schema of this version.
+        expected: i64,
+    },
+    /// The address makes no sense.
+    #[error("{place}: {problem}")]
+    Address {
+        /// What was given, without a password.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The database cannot be read or written.
+    #[error("{place}: {cause}")]
+    Database {
+        /// Where.
+        place: String,
+        /// What the database says.
+        cause: Cause,
+    },
+    /// A value in the database is not what it should be.
+    #[error("{place}: {field}: {cause}")]
+    Content {
+        /// Where.
+        place: String,
+        /// Table or trial, and field.
+        field: String,
+        /// What is wrong.
+        cause: serde_json::Error,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("{path}: {cause}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The trial belongs to another worker by now: this one was silent for too long.
+    #[error(
+        "{place}: trial {number} has been taken over by another worker; what this one found is not recorded"
+    )]
+    Superseded {
+        /// Where.
+        place: String,
+        /// The trial.
+        number: u64,
+    },
+}

@@ -1,0 +1,192 @@
+//! A PostgreSQL server of one test: in a temporary folder, on a free port of the loopback device, gone with the test.
+//!
+//! It is Debian's `postgresql`, which `cargo xtask setup` installs. The server refuses to run as root, so root starts it as the
+//! user `postgres` that the package makes.
+
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use postgres::{Client, NoTls};
+use tempfile::TempDir;
+
+/// How long a server may take to start, the recovery after a kill included.
+const START: Duration = Duration::from_secs(60);
+/// Between two looks at something that takes time.
+const LOOK: Duration = Duration::from_millis(20);
+/// What no message may show.
+pub const PASSWORD: &str = "only-of-tests";
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    folder: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Server {
+    /// Makes a server's folder and starts the server.
+    ///
+    /// # Panics
+    /// If there is no PostgreSQL, or it does not start; with what it said.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("bomp-postgres-").tempdir().expect("a temporary folder");
+        let password = folder.path().join("password");
+        fs::write(&password, PASSWORD).expect("the folder is writable");
+        if let Some((user, group)) = other_user() {
+            for path in [folder.path(), &password] {
+                chown(path, Some(user), Some(group)).expect("root may give files away");
+            }
+        }
+        let mut make = program("initdb", folder.path());
+        make.args(["--no-sync", "--auth=scram-sha-256", "--username=bomp", "--encoding=UTF8", "--locale=C"]);
+        make.arg("--pwfile").arg(&password).arg("--pgdata").arg(folder.path().join("data"));
+        let output = make.output().expect("initdb starts");
+        assert!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        // Somebody else may take the port before the server does.
+        for _ in 0..5 {
+            let port = free_port();
+            let mut process = spawn(folder.path(), port);
+            if is_ready(&mut process, port) {
+                return Self { folder, port, process };
+            }
+        }
+        panic!("the server does not start:\n{}", log(folder.path()));
+    }
+
+    /// Where a study of this name is, as `--study` takes it.
+    #[must_use]
+    pub fn study(&self, name: &str) -> String {
+        format!("{}?study={name}", self.address())
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("postgres://bomp:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Kills the server's main process with SIGKILL: it gets no chance to tidy up, and its sessions die with it.
+    ///
+    /// # Panics
+    /// If that is not possible.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("a child can be killed");
+        self.process.wait().expect("a killed child ends");
+    }
+
+    /// Kills one session of a worker with SIGKILL; the server then ends all others, recovers and goes on by itself. `false` if
+    /// there is no session to be killed.
+    pub fn kill_session(&mut self) -> bool {
+        let Ok(mut client) = Client::connect(&self.address(), NoTls) else { return false };
+        let session = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bomp-search'
+                       ORDER BY random() LIMIT 1";
+        let Ok(Some(row)) = client.query_opt(session, &[]) else { return false };
+        kill(Pid::from_raw(row.get(0)), Signal::SIGKILL).is_ok()
+    }
+
+    /// Starts the server again after [`Server::kill`], on the same folder and port.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn restart(&mut self) {
+        let begun = Instant::now();
+        // Sessions of the killed server may live for a moment longer; until then it refuses to start.
+        while begun.elapsed() < START {
+            self.process = spawn(self.folder.path(), self.port);
+            if is_ready(&mut self.process, self.port) {
+                return;
+            }
+            sleep(LOOK);
+        }
+        panic!("the server does not start again:\n{}", log(self.folder.path()));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Whoever is killed already cannot be killed again.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The server in `folder`, whose log is beside its data.
+fn spawn(folder: &Path, port: u16) -> Child {
+    let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+    let errors = log.try_clone().expect("a second handle of the log");
+    let mut server = program("postgres", folder);
+    server.arg("-D").arg(folder.join("data")).args(["-p", &port.to_string()]);
+    // Loopback alone, and small.
+    server.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+    server.args(["-c", "shared_buffers=16MB", "-c", "dynamic_shared_memory_type=mmap"]);
+    server.stdin(Stdio::null()).stdout(log).stderr(errors);
+    server.spawn().expect("postgres starts")
+}
+
+/// Waits until the server takes connections; `false` if it has ended instead.
+fn is_ready(process: &mut Child, port: u16) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < START {
+        if process.try_wait().expect("a child can be asked").is_some() {
+            return false;
+        }
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return true;
+        }
+        sleep(LOOK);
+    }
+    false
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
+
+fn log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// One of PostgreSQL's programs, to be run in `folder` by a user that it accepts.
+fn program(name: &str, folder: &Path) -> Command {
+    let mut command = Command::new(find(name));
+    command.current_dir(folder).env("LC_ALL", "C").env_remove("PGDATA");
+    if let Some((user, group)) = other_user() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+/// The newest version's in Debian's place, else the one on the PATH.
+fn find(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let number = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.filter_map(|version| Some((number(&version.path())?, version.path()))).max();
+    newest.map_or_else(|| name.into(), |(_, folder)| folder.join("bin").join(name))
+}
+
+/// User and group to run the server as, if this process is root.
+fn other_user() -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    let own = fs::metadata("/proc/self").expect("Linux has /proc");
+    if own.uid() != 0 {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").expect("every machine has users");
+    let id = |name: &str| {
+        let fields: Vec<&str> =
+            users.lines().find(|line| line.starts_with(&format!("{name}:")))?.split(':').collect();
+        Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+    };
+    Some(id("postgres").or_else(|| id("nobody")).expect("a user `postgres` or `nobody`"))
+}
