@@ -3,7 +3,7 @@
 use super::{Dsp, Kernels, Portable, Reference, scratch_words};
 use crate::blob::Channel;
 use crate::layer::{Geometry, Kind, Layer, Op, Shape, Tensor, Weights, Window};
-use crate::quant::{Multiplier, Output, Packed, pack};
+use crate::quant::{AddScale, Multiplier, Output, Packed, pack};
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
@@ -35,8 +35,14 @@ prop_compose! {
         (height, width, channels_in, channels_out) in (1usize..9, 1usize..9, 1usize..40, 1usize..20),
         (kernel_height, kernel_width, stride) in (1usize..8, 1usize..8, 1usize..4),
         (pads, depthwise, bits, seed) in (any::<(u8, u8)>(), any::<bool>(), 4u8..=8, any::<u64>()),
-        (zero_point, base_shift, cut) in (any::<i8>(), 8u8..20, (0usize..3, 0usize..3)),
+        (zero_point, base_shift, cut) in (any::<i8>(), 1u8..40, (0usize..3, 0usize..3)),
+        pointwise in 0u8..4,
     ) -> Case {
+        // One in four is pointwise over the whole image, which most kernels have a path for.
+        let (kernel_height, kernel_width, stride, cut) = match pointwise {
+            0 if !depthwise => (1, 1, 1, (0, 0)),
+            _ => (kernel_height, kernel_width, stride, cut),
+        };
         let window = Window {
             kernel_height, kernel_width, stride,
             pad_top: usize::from(pads.0) % kernel_height,
@@ -123,7 +129,26 @@ fn check<K: Kernels>(case: &Case) -> Result<(), TestCaseError> {
     Reference::average_pool(&layer, 1 << 20, 21, &input, &mut expected, &mut []);
     K::average_pool(&layer, 1 << 20, 21, &input, &mut found, &mut scratch(of(Kind::AveragePool)));
     prop_assert_eq!(&found, &expected);
+
+    let mut factor = || (numbers.next() >> (numbers.next() % 31)) as i32;
+    let scale = AddScale {
+        zero_point_a: case.zero_point,
+        zero_point_b: case.seed as i8,
+        factor_a: factor(),
+        factor_b: factor(),
+        shift: case.base_shift,
+    };
+    let other: Vec<i8> = input.iter().map(|value| value.wrapping_mul(7)).collect();
+    let (mut expected, mut found) = (input.clone(), input.clone());
+    Reference::add_assign(layer.quantisation, scale, &mut expected, &other, &mut []);
+    K::add_assign(layer.quantisation, scale, &mut found, &other, &mut []);
+    prop_assert_eq!(&found, &expected);
     Ok(())
+}
+
+/// Cases of each set of kernels: 3,000, or what `PROPTEST_CASES` says.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(3_000)
 }
 
 /// The same properties for every set of kernels.
@@ -133,7 +158,7 @@ macro_rules! held_against_reference {
             use super::*;
 
             proptest! {
-                #![proptest_config(ProptestConfig::with_cases(3_000))]
+                #![proptest_config(ProptestConfig::with_cases(cases()))]
                 #[test]
                 fn equals_the_reference(case in case()) {
                     check::<$kernels>(&case)?;

@@ -66,8 +66,8 @@ pub(super) const fn smmlar(a: i32, b: i32, c: i32) -> i32 {
 #[cfg(not(bomp_thumb2))]
 pub(super) fn finish(sum: i32, factor: u32, zero_point: u32) -> i8 {
     if super::super::unpack::is_long(factor) {
-        let (upper, shift) = (i64::from(sum) * i64::from(factor & !31) >> 32, factor & 31);
-        let value = (upper + (1 << (shift - 1)) >> shift) as i32;
+        let (upper, shift) = ((i64::from(sum) * i64::from(factor & !31)) >> 32, factor & 31);
+        let value = ((upper + (1 << (shift - 1))) >> shift) as i32;
         return saturate(value.wrapping_add(zero_point as i32));
     }
     saturate(smmlar(sum, factor as i32, zero_point as i32))
