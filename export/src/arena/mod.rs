@@ -14,7 +14,7 @@ use bomp_runtime::layer;
 use bomp_runtime::plan::lowest_gap;
 
 use crate::ir::Network;
-use problem::Problem;
+use problem::{Operand, Problem};
 
 /// Placement of all activations and scratch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +48,18 @@ impl ArenaPlan {
     /// Plans a validated network.
     #[must_use]
     pub fn of(network: &Network) -> Self {
-        let problem = Problem::of(network);
+        let mut plan = Self::with(network, Operand::First);
+        if plan.size > plan.lower_bound {
+            let other = Self::with(network, Operand::Second);
+            if other.size < plan.size {
+                plan = other;
+            }
+        }
+        plan
+    }
+
+    fn with(network: &Network, preferred: Operand) -> Self {
+        let problem = Problem::of(network, preferred);
         let placed = place::place(&problem);
         let offsets: Vec<usize> =
             problem.item_of.iter().map(|item| item.map_or(0, |item| placed[item])).collect();

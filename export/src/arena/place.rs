@@ -6,7 +6,7 @@ use super::problem::{Item, Problem};
 type Order = fn(&Item) -> (usize, usize);
 
 /// Positions that the search tries for one target.
-const NODES: usize = 2_000;
+const NODES: usize = 5_000;
 
 /// The offset of each item.
 pub(super) fn place(problem: &Problem) -> Vec<usize> {
@@ -34,7 +34,7 @@ pub(super) fn place(problem: &Problem) -> Vec<usize> {
     }
     // Halve what is between the lower bound, which is tried first, and the smallest found.
     let mut order: Vec<usize> = (0..problem.items.len()).collect();
-    order.sort_by_key(|&item| (problem.items[item].life[0], usize::MAX - problem.items[item].bytes));
+    order.sort_by_key(|&item| (problem.items[item].life[0], problem.items[item].alignment));
     let (mut low, mut target) = (lower_bound, lower_bound);
     while target < smallest {
         if attempt.search(&order, target) {
@@ -79,8 +79,8 @@ impl<'a> Attempt<'a> {
         size
     }
 
-    /// Places the items in this order within `size` bytes, each as low or as high as it can be; `false` if that was not
-    /// found to be possible.
+    /// Places the items in this order within `size` bytes, each at an end of some gap; `false` if that was not found to be
+    /// possible.
     fn search(&mut self, order: &[usize], size: usize) -> bool {
         self.offsets.fill(NOWHERE);
         self.nodes = 0;
@@ -90,13 +90,14 @@ impl<'a> Attempt<'a> {
     fn descend(&mut self, order: &[usize], size: usize) -> bool {
         let Some((&item, rest)) = order.split_first() else { return true };
         self.find_taken(item);
-        let bytes = self.problem.items[item].bytes;
+        let Item { bytes, alignment, .. } = self.problem.items[item];
         let low = self.lowest(item);
         if low + bytes > size {
             return false;
         }
-        let high = self.highest(item, size);
-        for offset in [Some(low), high.filter(|&high| high != low)].into_iter().flatten() {
+        // Scratch comes after every tensor that it meets, so nothing depends on where it lies.
+        let choices = if alignment > 1 { vec![low] } else { self.edges(low, size - bytes) };
+        for offset in choices {
             self.nodes += 1;
             if self.nodes > NODES {
                 break;
@@ -108,6 +109,26 @@ impl<'a> Attempt<'a> {
         }
         self.offsets[item] = NOWHERE;
         false
+    }
+
+    /// The lowest and the highest offset of every gap, none above `last`: `low`, the lowest of all, first, then from the ends
+    /// of the arena inwards.
+    fn edges(&self, low: usize, last: usize) -> Vec<usize> {
+        let mut edges = vec![last];
+        let mut free_from = 0;
+        for &(start, end) in &self.taken {
+            if free_from < start {
+                edges.extend([free_from, start - 1]);
+            }
+            free_from = free_from.max(end);
+        }
+        edges.push(free_from);
+        let free = |edge: usize| !self.taken.iter().any(|&(start, end)| start <= edge && edge < end);
+        edges.retain(|&edge| edge <= last && edge != low && free(edge));
+        edges.sort_unstable_by_key(|&edge| (edge.min(last - edge), edge));
+        edges.dedup();
+        edges.insert(0, low);
+        edges
     }
 
     /// Fills `taken` with the offsets that the items placed so far forbid `item`, sorted.
@@ -132,16 +153,5 @@ impl<'a> Attempt<'a> {
             offset = offset.max(end.next_multiple_of(alignment));
         }
         offset
-    }
-
-    fn highest(&self, item: usize, size: usize) -> Option<usize> {
-        let Item { bytes, alignment, .. } = self.problem.items[item];
-        let mut offset = (size - bytes) / alignment * alignment;
-        // Sorted by start, not by end, so look again until nothing is met.
-        while let Some(&(start, _)) = self.taken.iter().find(|&&(start, end)| start <= offset && offset < end)
-        {
-            offset = start.checked_sub(1)? / alignment * alignment;
-        }
-        Some(offset)
     }
 }

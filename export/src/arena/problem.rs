@@ -26,6 +26,13 @@ pub(super) struct Conflict {
     pub(super) others: usize,
 }
 
+/// One of an add's operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operand {
+    First,
+    Second,
+}
+
 /// Everything that the placement depends on.
 pub(super) struct Problem {
     pub(super) items: Vec<Item>,
@@ -46,8 +53,8 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// Of a validated network.
-    pub(super) fn of(network: &Network) -> Self {
+    /// Of a validated network. Where both operands of an add die there, its output takes the place of the `preferred` one.
+    pub(super) fn of(network: &Network, preferred: Operand) -> Self {
         let shapes = network.shapes();
         let count = network.layers.len();
         let mut lives: Vec<[usize; 2]> = (0..=count).map(|tensor| [tensor.saturating_sub(1); 2]).collect();
@@ -73,7 +80,11 @@ impl Problem {
         let mut live: Vec<(usize, usize)> = Vec::new();
         let mut tensors = vec![0];
         for (layer, of) in network.layers.iter().enumerate() {
-            let dying = of.inputs.iter().copied().find(|&input| problem.lives[input][1] == layer);
+            let mut dying = of.inputs.iter().copied().filter(|&input| problem.lives[input][1] == layer);
+            let dying = match preferred {
+                Operand::First => dying.next(),
+                Operand::Second => dying.last(),
+            };
             let [apart, in_place] = [false, true].map(|in_place| geometry(network, &shapes, layer, in_place));
             let [apart_words, in_place_words] = [apart, in_place].map(|geometry| scratch_words(&geometry));
             let output_bytes = problem.tensor_bytes[layer + 1];
