@@ -83,7 +83,7 @@ impl Problem {
             let mut dying = of.inputs.iter().copied().filter(|&input| problem.lives[input][1] == layer);
             let dying = match preferred {
                 Operand::First => dying.next(),
-                Operand::Second => dying.last(),
+                Operand::Second => dying.next_back(),
             };
             let [apart, in_place] = [false, true].map(|in_place| geometry(network, &shapes, layer, in_place));
             let [apart_words, in_place_words] = [apart, in_place].map(|geometry| scratch_words(&geometry));
