@@ -3,7 +3,7 @@
 
 use nalgebra::{Cholesky, DMatrix, DVector, DVectorView, Dyn};
 
-/// Rows of a block in [`Factor::solve_lower`]: small enough for the cache, large enough for the matrix product.
+/// Rows of a block: small enough for the cache, large enough for the matrix product.
 const BLOCK: usize = 48;
 
 /// The lower-triangular L with L L^T = K + jitter I.
@@ -28,9 +28,24 @@ impl Factor {
     }
 
     fn with_jitter(matrix: &DMatrix<f64>, jitter: f64) -> Option<Self> {
-        let mut matrix = matrix.clone();
-        (0..matrix.nrows()).for_each(|i| matrix[(i, i)] += jitter);
-        let mut lower = Cholesky::<f64, Dyn>::new(matrix)?.unpack_dirty();
+        let mut lower = matrix.clone();
+        let n = lower.nrows();
+        (0..n).for_each(|i| lower[(i, i)] += jitter);
+        // Column block by column block, each first reduced by all blocks to the left of it in one matrix product.
+        for start in (0..n).step_by(BLOCK) {
+            let size = BLOCK.min(n - start);
+            let (left, mut rest) = lower.columns_range_pair_mut(..start, start..);
+            let mut here = rest.view_mut((start, 0), (n - start, size));
+            if start > 0 {
+                let across = left.rows(start, size).transpose();
+                here.gemm(-1.0, &left.rows(start, n - start), &across, 1.0);
+            }
+            let mut corner = Cholesky::<f64, Dyn>::new(here.rows(0, size).into_owned())?.unpack_dirty();
+            corner.fill_upper_triangle(0.0, 1);
+            let below = here.rows(size, n - start - size) * inverted(&corner)?.transpose();
+            here.rows_mut(size, n - start - size).copy_from(&below);
+            here.rows_mut(0, size).copy_from(&corner);
+        }
         lower.fill_upper_triangle(0.0, 1);
         // A pivot lost to cancellation passes the factorisation, but what is solved with it is noise.
         let tiny = 1e-9 * lower.diagonal().amax();
@@ -61,11 +76,7 @@ impl Factor {
                 here.gemm(-1.0, &self.lower.view((start, 0), (size, start)), &solved, 1.0);
             }
             // Inverting the small block makes everything a matrix product, the one operation that is fast everywhere.
-            let mut inverse = DMatrix::identity(size, size);
-            let solvable =
-                self.lower.view((start, start), (size, size)).solve_lower_triangular_mut(&mut inverse);
-            debug_assert!(solvable, "the diagonal of a factor is positive");
-            let product = inverse * &here;
+            let product = self.inverted_corner(start, size) * &here;
             here.copy_from(&product);
         }
     }
@@ -88,9 +99,38 @@ impl Factor {
     /// K^-1.
     #[must_use]
     pub(super) fn inverse(&self) -> DMatrix<f64> {
-        let mut half = DMatrix::identity(self.len(), self.len());
-        self.solve_lower(&mut half);
-        half.tr_mul(&half)
+        let n = self.len();
+        // First L^-1, of which only the lower triangle is computed.
+        let mut half = DMatrix::zeros(n, n);
+        for start in (0..n).step_by(BLOCK) {
+            let size = BLOCK.min(n - start);
+            let corner = self.inverted_corner(start, size);
+            if start > 0 {
+                let reached = self.lower.view((start, 0), (size, start)) * half.view((0, 0), (start, start));
+                half.view_mut((start, 0), (size, start)).gemm(-1.0, &corner, &reached, 0.0);
+            }
+            half.view_mut((start, start), (size, size)).copy_from(&corner);
+        }
+        // Then L^-T L^-1, again only the lower triangle. Its factors are 0 above the block.
+        let upper = half.transpose();
+        let mut inverse = DMatrix::zeros(n, n);
+        for start in (0..n).step_by(BLOCK) {
+            let (size, rest) = (BLOCK.min(n - start), n - start);
+            inverse.view_mut((start, 0), (size, start + size)).gemm(
+                1.0,
+                &upper.view((start, start), (size, rest)),
+                &half.view((start, 0), (rest, start + size)),
+                0.0,
+            );
+        }
+        inverse.fill_upper_triangle_with_lower_triangle();
+        inverse
+    }
+
+    /// The inverse of the block on the diagonal.
+    fn inverted_corner(&self, start: usize, size: usize) -> DMatrix<f64> {
+        let corner = self.lower.view((start, start), (size, size)).into_owned();
+        inverted(&corner).expect("the diagonal of a factor is positive")
     }
 
     /// Half the log determinant of K.
@@ -118,6 +158,12 @@ impl Factor {
         let n = self.len();
         self.lower[(n - 1, n - 1)]
     }
+}
+
+/// The inverse of a small lower triangle; `None` if its diagonal has a 0.
+fn inverted(lower: &DMatrix<f64>) -> Option<DMatrix<f64>> {
+    let mut inverse = DMatrix::identity(lower.nrows(), lower.nrows());
+    lower.solve_lower_triangular_mut(&mut inverse).then_some(inverse)
 }
 
 #[cfg(test)]

@@ -7,16 +7,18 @@
 use nalgebra::DVector;
 
 use super::cholesky::Factor;
-use super::inputs::{Geometry, Inputs};
+use super::inputs::{Geometry, Inputs, Levels};
 use super::kernel::{Kernel, Parameters};
 use super::lbfgs;
 use super::warp::Warp;
 
 /// The most observations that the parameters are fitted to; the posterior always uses all.
 const FIT_LIMIT: usize = 256;
-/// Iterations of the optimiser, and the gain in log density below which it stops.
+/// Iterations of the optimiser, and the gain in log density, for each observation, below which it stops.
 const ITERATIONS: usize = 60;
-const TOLERANCE: f64 = 1e-3;
+const TOLERANCE: f64 = 4e-5;
+/// The least such gain for all of few observations.
+const LEAST_TOLERANCE: f64 = 1e-3;
 
 /// A log-normal prior on each parameter: mean and standard deviation of its natural logarithm. Distances are at most 1
 /// and warped values have unit variance, so the same prior serves every problem.
@@ -30,8 +32,12 @@ impl Prior {
     /// The prior for [`Parameters`] in the order of its fields, then the headroom of the warp.
     fn new(geometry: &Geometry) -> Self {
         let n = geometry.inputs();
-        // As (median, deviation of the logarithm).
-        let lengths = std::iter::repeat_n((1.0, 0.5), n);
+        // As (median, deviation of the logarithm). Lengths are as two levels lie apart on average, 1 for nominal ones: what
+        // changes at all along an ordinal dimension mostly does so within a part of its range. Features, such as sizes, act
+        // over all of theirs.
+        let levels = geometry.dimensions().iter().map(Levels::mean_distance);
+        let features = std::iter::repeat_n(1.0, geometry.features());
+        let lengths = levels.chain(features).map(|length| (if length > 0.0 { length } else { 1.0 }, 0.5));
         // The expected distance of two points grows with the root of the number of inputs (Hvarfner, Hellsten and Nardi,
         // "Vanilla Bayesian optimization performs great in high dimensions", 2024).
         let stretch = (0.5 * (n as f64).sqrt(), 0.5);
@@ -116,7 +122,8 @@ impl<'a> Problem<'a> {
 /// The parameters and the warp of the highest posterior density given `values` at `inputs`.
 pub(super) fn maximise_posterior(geometry: &Geometry, inputs: &Inputs, values: &[f64]) -> (Parameters, Warp) {
     let problem = Problem::new(geometry, inputs, values);
-    let (best, _) = lbfgs::minimise(|x| problem.objective(x), &problem.prior.mean, ITERATIONS, TOLERANCE);
+    let tolerance = (TOLERANCE * problem.chosen.len() as f64).max(LEAST_TOLERANCE);
+    let (best, _) = lbfgs::minimise(|x| problem.objective(x), &problem.prior.mean, ITERATIONS, tolerance);
     let (log_headroom, parameters) = best.split_last().expect("the headroom comes last");
     (Parameters::from_slice(parameters), Warp::new(values, *log_headroom))
 }

@@ -21,6 +21,14 @@ pub(super) struct Levels {
     pub(super) squared: Vec<f64>,
 }
 
+impl Levels {
+    /// How far two different levels lie apart on average; 1 if there is only one.
+    pub(super) fn mean_distance(&self) -> f64 {
+        let pairs = self.count * (self.count - 1);
+        if pairs == 0 { 1.0 } else { self.squared.iter().map(|d| d.sqrt()).sum::<f64>() / pairs as f64 }
+    }
+}
+
 impl Geometry {
     /// The geometry of `dimensions` with `features` real-valued features beside them; `shared` as in
     /// [`Problem::shared`](super::problem::Problem::shared).
@@ -40,6 +48,11 @@ impl Geometry {
     #[must_use]
     pub fn inputs(&self) -> usize {
         self.dimensions.len() + self.features
+    }
+
+    /// The number of features.
+    pub(super) fn features(&self) -> usize {
+        self.features
     }
 
     /// The dimensions.
