@@ -153,24 +153,6 @@ fn grouped(number: u64) -> String {
     text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (4_194_304, "4,194,304")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
-
-    #[test]
-    fn boards_state_both_memories() {
-        assert_eq!(boards().lines().count(), 1 + BOARDS.len());
-        assert!(boards().contains("mps2-an386       cortex-m4         4,194,304      4,194,304"));
-    }
-}
-
 /// Instructions per multiply-accumulate, a layer or network a line, then the comparisons with the reference.
 pub(super) fn kernels(report: &bomp_sim::kernels::Report) -> String {
     let mut text = format!(
@@ -196,4 +178,22 @@ pub(super) fn kernels(report: &bomp_sim::kernels::Report) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (4_194_304, "4,194,304")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn boards_state_both_memories() {
+        assert_eq!(boards().lines().count(), 1 + BOARDS.len());
+        assert!(boards().contains("mps2-an386       cortex-m4         4,194,304      4,194,304"));
+    }
 }
