@@ -108,7 +108,7 @@ pub fn run(
             return Ok(Ending::Interrupted);
         }
         let (lease, assignment) = match next(store, &proposer, wanted, last, evaluator)? {
-            Next::Trial(lease, assignment) => (lease, assignment),
+            Next::Trial(lease, assignment) => (lease, *assignment),
             Next::Wait => {
                 std::thread::sleep(pause);
                 pause = LONGEST_LOOK.min(2 * pause);
@@ -149,7 +149,7 @@ pub fn run(
 /// What a worker does next.
 enum Next {
     /// Evaluates this.
-    Trial(Lease, Assignment),
+    Trial(Lease, Box<Assignment>),
     /// Waits for trials that others work on: they may have to be taken over.
     Wait,
     /// Asks again: another worker was faster.
@@ -190,5 +190,5 @@ fn next(
     evaluator.begins(lease.number, trials.iter().filter(|trial| !trial.is_running()).count() as u64);
     let before = &trials[..lease.number as usize];
     let hurdle = if proposal.lead.is_none() { proposer.hurdle(before, &proposal.genotype) } else { None };
-    Ok(Next::Trial(lease, Assignment { number: lease.number, proposal, hurdle }))
+    Ok(Next::Trial(lease, Box::new(Assignment { number: lease.number, proposal, hurdle })))
 }
