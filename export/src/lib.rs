@@ -6,6 +6,7 @@
 
 pub mod arena;
 pub mod board;
+pub mod c_header;
 pub mod candidate;
 pub mod cost;
 pub mod data;
@@ -13,12 +14,14 @@ pub mod data;
 pub mod engines;
 pub mod evaluate;
 pub mod files;
+pub mod import;
 pub mod ir;
 pub mod layout;
 pub mod lower;
 pub mod onnx;
 pub mod report;
 pub mod sidecar;
+pub mod sign;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "engines")]

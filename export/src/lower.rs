@@ -66,6 +66,8 @@ pub struct Lowered {
     pub logit_scale: f64,
     /// Parameters of each layer.
     pub parameters: Vec<Parameters>,
+    /// Zero point and saturation bounds of each layer's output; zeros for the classifier.
+    pub outputs: Vec<Output>,
 }
 
 /// Why a candidate cannot be lowered.
@@ -82,13 +84,7 @@ impl Lowered {
     /// Zero point and saturation bounds of the output of layer `index`; zeros for the classifier.
     #[must_use]
     pub fn output(&self, index: usize) -> Output {
-        match self.network.layers[index].op {
-            Op::Classifier { .. } => Output { zero_point: 0, min: 0, max: 0 },
-            Op::Convolution { activation, .. } | Op::Depthwise { activation, .. } => {
-                output(self.tensors[index + 1], activation)
-            }
-            Op::Add | Op::AveragePool => output(self.tensors[index + 1], Activation::Linear),
-        }
+        self.outputs[index]
     }
 }
 
@@ -169,7 +165,21 @@ pub fn lower(candidate: &Candidate) -> Result<Lowered, LowerError> {
         };
         parameters.push(lowered);
     }
-    Ok(Lowered { network: network.clone(), tensors: candidate.tensors.clone(), logit_scale, parameters })
+    let outputs = network.layers.iter().enumerate().map(|(index, layer)| match layer.op {
+        Op::Classifier { .. } => Output { zero_point: 0, min: 0, max: 0 },
+        Op::Convolution { activation, .. } | Op::Depthwise { activation, .. } => {
+            output(candidate.tensors[index + 1], activation)
+        }
+        Op::Add | Op::AveragePool => output(candidate.tensors[index + 1], Activation::Linear),
+    });
+    let outputs = outputs.collect();
+    Ok(Lowered {
+        network: network.clone(),
+        tensors: candidate.tensors.clone(),
+        logit_scale,
+        parameters,
+        outputs,
+    })
 }
 
 fn check_floats(float: &LayerWeights, channels: usize, fan_in: usize) -> Result<(), String> {
@@ -199,7 +209,7 @@ fn reachable_scales(float: &LayerWeights, input_scale: f64) -> Vec<f64> {
 }
 
 /// Step of the logits: a sixteenth of the coarsest channel's accumulator step, but coarse enough that no logit saturates.
-fn logit_step(float: &LayerWeights, scales: &[f64], input_scale: f64) -> f64 {
+pub(crate) fn logit_step(float: &LayerWeights, scales: &[f64], input_scale: f64) -> f64 {
     let coarsest = scales.iter().fold(0.0f64, |a, &b| a.max(b));
     let fan_in = float.weight.len() / scales.len();
     // |logit| <= |bias| + sum of |weight| * 255 steps of the input, in real units; a quarter of int32 leaves room for
@@ -214,7 +224,7 @@ fn logit_step(float: &LayerWeights, scales: &[f64], input_scale: f64) -> f64 {
 }
 
 /// Factors as 31-bit integers with a common shift: ratio ~ factor * 2^-shift.
-fn wide_factors<const N: usize>(ratios: [f64; N]) -> Result<([i32; N], u8), String> {
+pub(crate) fn wide_factors<const N: usize>(ratios: [f64; N]) -> Result<([i32; N], u8), String> {
     let largest = ratios.iter().fold(0.0f64, |a, &b| a.max(b));
     let shift = 30 - largest.log2().floor() as i32;
     let shift = u8::try_from(shift).ok().filter(|shift| WIDE_SHIFT.contains(shift));
@@ -237,14 +247,8 @@ struct Quantiser {
 
 impl Quantiser {
     fn quantise(&self, float: &LayerWeights, scales: &[f64]) -> Result<Weighted, String> {
-        let exponents: Vec<i32> =
-            scales.iter().map(|scale| (scale / self.ratio).log2().floor() as i32).collect();
-        let largest = exponents.iter().max().copied().unwrap_or(0);
-        let base_shift = FRACTION_BITS as i32 - largest;
-        if base_shift < i32::from(*BASE_SHIFT.start()) {
-            return Err("the step of its output is absurdly small beside those of its weights".into());
-        }
-        let base_shift = base_shift.min(i32::from(*BASE_SHIFT.end())) as u8;
+        let factors: Vec<f64> = scales.iter().map(|scale| scale / self.ratio).collect();
+        let base_shift = base_shift(&factors)?;
         let fan_in = float.weight.len() / scales.len();
         let mut result = Weighted {
             weights: Vec::with_capacity(float.weight.len()),
@@ -255,7 +259,7 @@ impl Quantiser {
             weight_scales: Vec::with_capacity(scales.len()),
         };
         for (channel, &scale) in scales.iter().enumerate() {
-            let (multiplier, factor) = nearest_multiplier(scale / self.ratio, base_shift);
+            let (multiplier, factor) = nearest_odd_multiplier(scale / self.ratio, base_shift);
             let scale = factor * self.ratio;
             let row = &float.weight[channel * fan_in..][..fan_in];
             let limit = f64::from(self.limit);
@@ -283,15 +287,37 @@ impl Quantiser {
     }
 }
 
+/// The base shift of a layer whose channels have these factors.
+pub(crate) fn base_shift(factors: &[f64]) -> Result<u8, String> {
+    let largest = factors.iter().map(|factor| factor.log2().floor() as i32).max().unwrap_or(0);
+    let base_shift = FRACTION_BITS as i32 - largest;
+    if base_shift < i32::from(*BASE_SHIFT.start()) {
+        return Err("the step of its output is absurdly small beside those of its weights".into());
+    }
+    Ok(base_shift.min(i32::from(*BASE_SHIFT.end())) as u8)
+}
+
 /// The multiplier of odd mantissa nearest to `factor`, and its value. Factors too small for the layer's base shift become
 /// the smallest one: such a channel's weights are nothing beside the others'.
-fn nearest_multiplier(factor: f64, base_shift: u8) -> (Multiplier, f64) {
-    let one = f64::from(1 << FRACTION_BITS);
+fn nearest_odd_multiplier(factor: f64, base_shift: u8) -> (Multiplier, f64) {
+    // The odd number nearest to a value in 2k..2k + 2 is 2k + 1.
+    multiplier(factor, base_shift, |mantissa| ((mantissa / 2.0).floor() * 2.0 + 1.0).max(ONE + 1.0))
+}
+
+/// The multiplier nearest to `factor`, and its value: within 2^-13 of it, but for factors too small for the layer's base
+/// shift. For networks whose weights are integers already; a tie of theirs is no more likely than any other remainder.
+pub(crate) fn nearest_multiplier(factor: f64, base_shift: u8) -> (Multiplier, f64) {
+    multiplier(factor, base_shift, f64::round)
+}
+
+/// The smallest mantissa.
+const ONE: f64 = (1 << FRACTION_BITS) as f64;
+
+/// The multiplier that `round` makes of the exact mantissa.
+fn multiplier(factor: f64, base_shift: u8, round: impl Fn(f64) -> f64) -> (Multiplier, f64) {
     let base = i32::from(base_shift);
     let delta = (FRACTION_BITS as i32 - factor.log2().floor() as i32 - base).clamp(0, MAX_SHIFT_DELTA as i32);
-    // The odd number nearest to a value in 2k..2k + 2 is 2k + 1.
-    let mantissa = (factor * 2f64.powi(base + delta) / 2.0).floor() * 2.0 + 1.0;
-    let mantissa = mantissa.clamp(one + 1.0, 2.0 * one - 1.0);
-    let code = (delta as u16) << FRACTION_BITS | (mantissa - one) as u16;
+    let mantissa = round(factor * 2f64.powi(base + delta)).clamp(ONE, 2.0 * ONE - 1.0);
+    let code = (delta as u16) << FRACTION_BITS | (mantissa - ONE) as u16;
     (Multiplier(code), mantissa * 2f64.powi(-base - delta))
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bomp_export::board::{BOARDS, Board};
 use bomp_export::data::Format;
-use bomp_sim::{Config, Progress, SimError, Stage, monitor};
+use bomp_sim::{Config, Progress, SimError, Stage, library, monitor};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -30,6 +30,24 @@ enum Command {
     /// List the boards with their processor and memories.
     Boards {
         /// Print JSON: a list of {name, cpu, target, flash: {origin, length}, ram: {origin, length}}, in bytes.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build the runtime as a C static library: libbomp.a for a board's processor, and bomp.h.
+    ///
+    /// Exit code 0: both files are there; 2: bad input; 3: no toolchain, or it failed. `bomp-export header` writes a model as
+    /// C source; firmware-sim/samples/c is a project that uses both.
+    Library {
+        /// A board with the processor; `bomp-sim boards` lists them.
+        #[arg(long, default_value = "mps2-an386")]
+        board: String,
+        /// Folder to write to.
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+        /// With bomp_model_check_signed, for models that `bomp-export sign` has signed.
+        #[arg(long)]
+        signed: bool,
+        /// Print JSON: {library, header, target, cpu}.
         #[arg(long)]
         json: bool,
     },
@@ -103,6 +121,15 @@ impl Arguments {
         match self.command {
             Command::Boards { json: true } => println!("{}", serde_json::to_string_pretty(&BOARDS)?),
             Command::Boards { json: false } => print!("{}", table::boards()),
+            Command::Library { board, output, signed, json } => {
+                let built = library::build(&board, signed, &output)?;
+                if json {
+                    println!("{}", serde_json::to_string_pretty(&built)?);
+                } else {
+                    let (library, header) = (built.library.display(), built.header.display());
+                    println!("{library}, {header}: for {} ({})", built.cpu, built.target);
+                }
+            }
             Command::Run(arguments) => return arguments.run(),
             Command::Kernels(arguments) => return arguments.run(),
             Command::Monitor(arguments) => return arguments.run(),

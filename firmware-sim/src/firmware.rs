@@ -63,7 +63,7 @@ pub(crate) fn build(
     let memory_path = inputs.join("memory.x");
     replace(&model_path, model).map_err(failed(&model_path))?;
     replace(&memory_path, memory_x(board).as_bytes()).map_err(failed(&memory_path))?;
-    let mut command = toolchain.build(board, &folder);
+    let mut command = toolchain.build(board, "release", &folder);
     command.args(["--bin", program.name()]).current_dir(PACKAGE);
     command.env("BOMP_MODEL", &model_path).env("BOMP_MODEL_NAME", name);
     command

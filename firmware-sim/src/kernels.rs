@@ -103,7 +103,7 @@ fn build(
     folder: &Path,
 ) -> Result<std::path::PathBuf, SimError> {
     let target = firmware::target_folder(PACKAGE);
-    let mut command = Toolchain::find(board)?.build(board, &target);
+    let mut command = Toolchain::find(board)?.build(board, "release", &target);
     command.current_dir(PACKAGE).env("BOMP_MEMORY_X", memory).env("BOMP_NETWORKS", networks);
     let mut process = Process::start(command, &folder.join("build.log"))?;
     let status = wait(&mut process);

@@ -19,6 +19,7 @@ mod emulator;
 mod error;
 mod firmware;
 pub mod kernels;
+pub mod library;
 pub mod monitor;
 mod process;
 #[allow(unreachable_pub, reason = "the firmware compiles it as a public module")]

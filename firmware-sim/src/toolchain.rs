@@ -67,9 +67,9 @@ impl Toolchain {
         Ok(Self::Debian { linker: Some(GNU) })
     }
 
-    /// A command that builds the release image for `board` into `target_folder`; the current folder is the package's.
+    /// A command that builds what is in the current folder for `board`, with a profile, into `target_folder`.
     #[must_use]
-    pub(crate) fn build(&self, board: &Board, target_folder: &Path) -> Command {
+    pub(crate) fn build(&self, board: &Board, profile: &str, target_folder: &Path) -> Command {
         let mut command = Command::new(match self {
             Self::Own => "cargo",
             Self::Debian { .. } => DEBIAN_CARGO,
@@ -77,10 +77,11 @@ impl Toolchain {
         for name in CLEARED {
             command.env_remove(name);
         }
-        command.args(["build", "--release", "--locked", "--target", board.target, "--target-dir"]);
+        command.args(["build", "--profile", profile, "--locked", "--target", board.target, "--target-dir"]);
         command.arg(target_folder);
-        // This variable wins over every other source of flags.
-        command.env("CARGO_ENCODED_RUSTFLAGS", format!("-Ctarget-cpu={}", board.cpu));
+        // This variable wins over every other source of flags. SHA-512, which signatures need once, is small, not unrolled.
+        let flags = ["-Ctarget-cpu=", board.cpu, "\x1f--cfg=sha2_backend_soft=\"compact\""].concat();
+        command.env("CARGO_ENCODED_RUSTFLAGS", flags);
         if let Self::Debian { linker } = self {
             command.args(["-Zbuild-std=core"]).env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
             if let Some(linker) = linker {

@@ -4,6 +4,8 @@
 
 use core::ops::{Deref, DerefMut};
 
+use crate::blob::{MAGIC, VERSION};
+
 /// Alignment of the arena's first byte: kernels see scratch as words.
 pub const ALIGNMENT: usize = 4;
 
@@ -45,6 +47,73 @@ impl<const BYTES: usize> DerefMut for Arena<BYTES> {
     fn deref_mut(&mut self) -> &mut [i8] {
         &mut self.0
     }
+}
+
+/// The arena size that the header of `blob` states, in bytes; `None` for anything but a model of this format version. For
+/// constants, see [`crate::arena_size`]: that the rest of the blob is sound, [`crate::Model::new`] says.
+#[must_use]
+pub const fn stated_size(blob: &[u8]) -> Option<usize> {
+    let Some(&[m0, m1, m2, m3, v0, v1, _, _, l0, l1, l2, l3, a0, a1, a2, a3]) = blob.first_chunk() else {
+        return None;
+    };
+    let magic = u32::from_le_bytes([m0, m1, m2, m3]) == u32::from_le_bytes(MAGIC);
+    let whole = u32::from_le_bytes([l0, l1, l2, l3]) as usize <= blob.len();
+    if magic && u16::from_le_bytes([v0, v1]) == VERSION && whole {
+        Some(u32::from_le_bytes([a0, a1, a2, a3]) as usize)
+    } else {
+        None
+    }
+}
+
+/// The arena size of a model that is a constant, as a constant; something else than a model does not compile.
+///
+/// ```
+/// # const BLOB: [u8; 16] = *b"BOMP\x01\0\x01\0\x10\0\0\0\xe8\x03\0\0";
+/// # macro_rules! include_bytes { ($_:literal) => { &BLOB } }
+/// use bomp_runtime::Arena;
+/// const MODEL: &[u8] = include_bytes!("model.bomp");
+/// static ARENA: Arena<{ bomp_runtime::arena_size!(MODEL) }> = Arena::new();
+/// assert_eq!(ARENA.len(), 1000);
+/// ```
+///
+/// ```compile_fail,E0080
+/// const MODEL: &[u8] = b"GIF89a, certainly not a model";
+/// const BYTES: usize = bomp_runtime::arena_size!(MODEL);
+/// # let _ = BYTES;
+/// ```
+#[macro_export]
+macro_rules! arena_size {
+    ($model:expr) => {
+        const {
+            match $crate::arena::stated_size($model) {
+                Some(bytes) => bytes,
+                None => panic!("not a model of the format version that this runtime reads"),
+            }
+        }
+    };
+}
+
+/// An [`Arena`] of a size of your choice for a model that is a constant: one that is too small does not compile.
+///
+/// ```
+/// # const MODEL: &[u8] = b"BOMP\x01\0\x01\0\x10\0\0\0\xe8\x03\0\0";
+/// use bomp_runtime::Arena;
+/// static ARENA: Arena<1000> = bomp_runtime::arena!(MODEL, 1000);
+/// # assert_eq!(ARENA.len(), 1000);
+/// ```
+///
+/// ```compile_fail,E0080
+/// # const MODEL: &[u8] = b"BOMP\x01\0\x01\0\x10\0\0\0\xe8\x03\0\0";
+/// # use bomp_runtime::Arena;
+/// static ARENA: Arena<999> = bomp_runtime::arena!(MODEL, 999);
+/// # let _ = &ARENA;
+/// ```
+#[macro_export]
+macro_rules! arena {
+    ($model:expr, $bytes:expr) => {{
+        const { assert!($bytes >= $crate::arena_size!($model), "the arena is too small for the model") };
+        $crate::Arena::<{ $bytes }>::new()
+    }};
 }
 
 /// Words of an arena of at least `bytes` bytes.

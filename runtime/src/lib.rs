@@ -25,6 +25,8 @@ pub mod kernels;
 pub mod layer;
 pub mod plan;
 pub mod quant;
+#[cfg(feature = "signed")]
+pub mod signed;
 
 pub use arena::Arena;
 pub use engine::Model;

@@ -43,7 +43,7 @@ impl Options {
 }
 
 /// Programs that nothing in this project can do without, whatever else is there.
-const PROGRAMS: [Need; 4] = [
+const PROGRAMS: [Need; 5] = [
     Need {
         what: "C++ compiler",
         packages: &["g++"],
@@ -68,6 +68,12 @@ const PROGRAMS: [Need; 4] = [
         otherwise: None,
         // Debian keeps the server off the PATH.
         met: |machine| machine.has_program("postgres") || machine.has_path(Path::new("/usr/lib/postgresql")),
+    },
+    Need {
+        what: "make, for the C sample",
+        packages: &["make"],
+        otherwise: None,
+        met: |machine| machine.has_program("make"),
     },
 ];
 

@@ -1,9 +1,12 @@
 //! The command line: one file for each command. Nothing outside this folder and `main.rs` prints.
 
 mod diff;
+mod from_onnx;
+mod header;
 mod inspect;
 mod onnx;
 mod pack;
+mod sign;
 mod size;
 mod table;
 mod validate;
@@ -37,6 +40,11 @@ enum Command {
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
     Onnx(onnx::Onnx),
+    Header(header::Header),
+    FromOnnx(from_onnx::FromOnnx),
+    Keygen(sign::Keygen),
+    Sign(sign::Sign),
+    Verify(sign::Verify),
     Validate(validate::Validate),
 }
 
@@ -73,6 +81,11 @@ impl Cli {
             Command::Inspect(command) => command.run(out),
             Command::Diff(command) => command.run(out),
             Command::Onnx(command) => command.run(out),
+            Command::Header(command) => command.run(out),
+            Command::FromOnnx(command) => command.run(out),
+            Command::Keygen(command) => command.run(out),
+            Command::Sign(command) => command.run(out),
+            Command::Verify(command) => command.run(out),
             Command::Validate(command) => command.run(out),
         }
     }

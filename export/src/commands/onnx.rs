@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use bomp_export::{files, onnx};
 
-use super::{Outcome, bytes, output_path, packed, print_json};
+use super::{Outcome, Packed, bytes, output_path, packed, print_json};
 
-/// Write a candidate as QDQ ONNX, with the integers of the blob (opset 21, int8 containers).
+/// Write a candidate as QDQ ONNX, with the integers of the blob (opset 21, weights in int8 unless --int4 is given).
 #[derive(clap::Args)]
 pub(super) struct Onnx {
     /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them
@@ -18,6 +18,9 @@ pub(super) struct Onnx {
     /// File to write [default: model.onnx in the candidate's folder]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Keep the weights of 4-bit layers as INT4, half the bytes; ONNX Runtime and Netron read that, tract does not
+    #[arg(long)]
+    int4: bool,
     /// Print JSON: bytes
     #[arg(long)]
     json: bool,
@@ -35,7 +38,9 @@ impl Onnx {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let packed = packed(&self.candidate)?;
         let file = output_path(self.output.as_ref(), &self.candidate, "model.onnx");
-        let model = onnx::model(&packed.lowered, &packed.candidate.provenance, &packed.blob)
+        let containers = if self.int4 { onnx::Containers::Int4 } else { onnx::Containers::Int8 };
+        let Packed { candidate, lowered, blob } = &packed;
+        let model = onnx::with_containers(lowered, &candidate.provenance, blob, containers)
             .map_err(|error| anyhow!("{}: {error}", self.candidate.display()))?;
         files::write(&file, &model)?;
         let (opset, file_bytes, sha256) = (onnx::OPSET, model.len(), files::sha256(&model));

@@ -33,6 +33,12 @@ impl Graph {
         )
     }
 
+    /// Adds a constant of 4-bit integers, two in a byte, the first in the low half, and returns its name.
+    pub(super) fn int4s(&mut self, name: String, dims: &[usize], values: &[i8]) -> String {
+        let byte = |pair: &[i8]| (pair[0] & 15) as u8 | (pair.get(1).copied().unwrap_or(0) << 4) as u8;
+        self.constant(name, DataType::Int4, dims, values.chunks(2).map(byte).collect())
+    }
+
     /// Adds a constant and returns its name.
     pub(super) fn int32s(&mut self, name: String, dims: &[usize], values: &[i32]) -> String {
         self.constant(
@@ -50,6 +56,7 @@ impl Graph {
             data_type: data_type.into(),
             name: name.clone(),
             raw_data,
+            ..TensorProto::default()
         });
         name
     }
@@ -63,8 +70,14 @@ impl Graph {
         output: String,
         attribute: Vec<AttributeProto>,
     ) -> String {
-        let node =
-            NodeProto { input, output: vec![output.clone()], name, op_type: op_type.into(), attribute };
+        let node = NodeProto {
+            input,
+            output: vec![output.clone()],
+            name,
+            op_type: op_type.into(),
+            attribute,
+            domain: String::new(),
+        };
         self.0.node.push(node);
         output
     }
@@ -72,13 +85,23 @@ impl Graph {
 
 /// An integer attribute.
 pub(super) fn int(name: &str, value: usize) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Int.into(), i: value as i64, ints: Vec::new() }
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Int.into(),
+        i: value as i64,
+        ..AttributeProto::default()
+    }
 }
 
 /// An attribute that is a list of integers.
 pub(super) fn ints(name: &str, values: &[usize]) -> AttributeProto {
     let ints = values.iter().map(|&value| value as i64).collect();
-    AttributeProto { name: name.into(), r#type: AttributeType::Ints.into(), i: 0, ints }
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Ints.into(),
+        ints,
+        ..AttributeProto::default()
+    }
 }
 
 /// Name and type of a tensor [N, `sizes`], N being any batch size.

@@ -8,7 +8,7 @@
 //! N is free. Of layer `L` the operator's node is named `L`; `L/weight` (int8) and `L/bias` (int32) are its parameters
 //! with `L/weight_scale` and `L/bias_scale` for each output channel; `L/int8` is its output as the device holds it, but
 //! [N, C, H, W], with `L/scale` and `L/zero_point`; `L/float` is that output before it is quantised and `L/dequantised`
-//! after. All weights are in int8 containers, whatever their width.
+//! after. Weights are in int8 containers, whatever their width, unless [`Containers::Int4`] is asked for.
 
 mod extract;
 mod float;
@@ -22,7 +22,7 @@ use bomp_runtime::quant::Output;
 
 use crate::candidate::{Provenance, Quantisation};
 use crate::files;
-use crate::ir::{Activation, INPUT, Op, Shape, Window};
+use crate::ir::{Activation, Bits, INPUT, Op, Shape, Window};
 use crate::lower::{Lowered, Parameters, Weighted};
 pub use graph::BATCH;
 use graph::{Graph, int, ints, tensor};
@@ -40,6 +40,16 @@ const IR_VERSION: i64 = 10;
 const LOGITS: &str = "logits";
 /// Key of the metadata entry with the SHA-256 of the blob that holds the same network.
 const BLOB_SHA256: &str = "blob_sha256";
+
+/// What weights are kept in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Containers {
+    /// int8 for all: every engine reads it.
+    #[default]
+    Int8,
+    /// ONNX's INT4 for layers of 4 bits, int8 for the others. ONNX Runtime 1.31 and Netron read it, tract 0.23 does not.
+    Int4,
+}
 
 /// Why a network cannot be written as ONNX.
 #[derive(Debug, Error, PartialEq)]
@@ -61,7 +71,21 @@ pub enum OnnxError {
 /// # Errors
 /// A layer whose steps float32 cannot hold.
 pub fn model(lowered: &Lowered, provenance: &Provenance, blob: &[u8]) -> Result<Vec<u8>, OnnxError> {
-    let mut writer = Writer { graph: Graph::default(), lowered, shapes: lowered.network.shapes() };
+    with_containers(lowered, provenance, blob, Containers::Int8)
+}
+
+/// As [`model`], with weights in containers of choice.
+///
+/// # Errors
+/// As [`model`].
+pub fn with_containers(
+    lowered: &Lowered,
+    provenance: &Provenance,
+    blob: &[u8],
+    containers: Containers,
+) -> Result<Vec<u8>, OnnxError> {
+    let mut writer =
+        Writer { graph: Graph::default(), lowered, shapes: lowered.network.shapes(), containers };
     writer.network()?;
     let mut graph = writer.graph.0;
     graph.name = if provenance.study.is_empty() {
@@ -113,6 +137,7 @@ struct Writer<'a> {
     graph: Graph,
     lowered: &'a Lowered,
     shapes: Vec<Shape>,
+    containers: Containers,
 }
 
 impl Writer<'_> {
@@ -203,7 +228,13 @@ impl Writer<'_> {
             weight_scales.push(step(name, "weight step", scale)?);
             bias_scales.push(step(name, "bias step", scale * input_scale)?);
         }
-        let weight = self.graph.int8s(format!("{name}/weight"), dims, &weights);
+        let narrow = self.containers == Containers::Int4 && layer.op.bits() == Some(Bits::MIN);
+        let weight = format!("{name}/weight");
+        let weight = if narrow {
+            self.graph.int4s(weight, dims, &weights)
+        } else {
+            self.graph.int8s(weight, dims, &weights)
+        };
         let bias = self.graph.int32s(format!("{name}/bias"), &[channels], &weighted.biases);
         let mut dequantise = |value: String, scales: &[f32]| {
             let scale = self.graph.floats(format!("{value}_scale"), &[channels], scales);

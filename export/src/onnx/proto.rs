@@ -91,6 +91,9 @@ pub struct NodeProto {
     /// Its settings.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    /// The operator's domain; empty for ONNX's own.
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 /// A setting of a node.
@@ -108,6 +111,15 @@ pub struct AttributeProto {
     /// A list of integers.
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
+    /// A single float.
+    #[prost(float, tag = "2")]
+    pub f: f32,
+    /// A text.
+    #[prost(bytes = "vec", tag = "4")]
+    pub s: Vec<u8>,
+    /// A tensor.
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
 }
 
 /// Kinds of attributes.
@@ -123,7 +135,7 @@ pub enum AttributeType {
 }
 
 /// A constant.
-#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// Shape, empty for a scalar.
     #[prost(int64, repeated, tag = "1")]
@@ -137,6 +149,24 @@ pub struct TensorProto {
     /// Elements, row-major, little-endian.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+    /// Elements of type float, where they are not in `raw_data`.
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    /// Elements of integer types of up to 32 bits, where they are not in `raw_data`.
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    /// Elements of type int64, where they are not in `raw_data`.
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
+    /// Elements of type double, where they are not in `raw_data`.
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    /// Where the elements are if they are in another file.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<StringStringEntryProto>,
+    /// 1 if they are in another file.
+    #[prost(int32, tag = "14")]
+    pub data_location: i32,
 }
 
 /// Element types.
@@ -147,10 +177,20 @@ pub enum DataType {
     Undefined = 0,
     /// IEEE 754 binary32.
     Float = 1,
+    /// Unsigned 8-bit integer.
+    Uint8 = 2,
     /// Signed 8-bit integer.
     Int8 = 3,
     /// Signed 32-bit integer.
     Int32 = 6,
+    /// Signed 64-bit integer.
+    Int64 = 7,
+    /// IEEE 754 binary64.
+    Double = 11,
+    /// Unsigned 4-bit integer, two in a byte.
+    Uint4 = 21,
+    /// Signed 4-bit integer, two in a byte.
+    Int4 = 22,
 }
 
 /// Name and type of a value.

@@ -3,6 +3,7 @@
 
 mod errors;
 mod figures;
+mod firmware;
 mod schemas;
 
 use std::fs;

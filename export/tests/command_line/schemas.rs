@@ -4,7 +4,7 @@ use super::*;
 
 /// Panics where `value` is not what `schema` describes; `path` says where.
 #[track_caller]
-fn check(schema: &Value, value: &Value, path: &str) {
+pub(super) fn check(schema: &Value, value: &Value, path: &str) {
     let schema = schema.as_object().unwrap_or_else(|| panic!("{path}: the schema is not an object"));
     for (word, rule) in schema {
         match word.as_str() {
@@ -65,7 +65,7 @@ fn is(name: &str, value: &Value) -> bool {
     }
 }
 
-fn schema(command: &str) -> Value {
+pub(super) fn schema(command: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(command).with_extension("json");
     serde_json::from_slice(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
         .unwrap()

@@ -79,6 +79,7 @@ fn bring(world: World, has: &mut Contents, package: &str) -> Result<(), String> 
         "g++" => program("c++"),
         "qemu-system-arm" => program("qemu-system-arm"),
         "gcc-arm-none-eabi" => program("arm-none-eabi-gcc"),
+        "make" => program("make"),
         "python3" | "python3-pip" => program("python3"),
         "postgresql" => {
             has.paths.insert("/usr/lib/postgresql".into());
