@@ -28,6 +28,9 @@ pub struct Board {
     pub flash: Region,
     /// Memory of the arena and the stack.
     pub ram: Region,
+    /// Bytes of RAM that this project's firmware itself takes: its variables and the proven bound of its stack. One image, the
+    /// logits and the arena come on top. `firmware-sim/tests/device.rs` holds it against what is measured.
+    pub firmware_ram: u32,
     /// Ticks of the processor's timer (SysTick) in one second of the emulation's time.
     pub ticks_per_second: u32,
 }
@@ -46,22 +49,22 @@ const KIB: u32 = 1024;
 
 const fn board(
     name: &'static str,
-    (cpu, target): (&'static str, &'static str),
+    (cpu, target, firmware_ram): (&'static str, &'static str, u32),
     [flash_origin, flash_kib]: [u32; 2],
     [ram_origin, ram_kib]: [u32; 2],
     ticks_per_second: u32,
 ) -> Board {
     let flash = Region { origin: flash_origin, length: flash_kib * KIB };
     let ram = Region { origin: ram_origin, length: ram_kib * KIB };
-    Board { name, cpu, target, flash, ram, ticks_per_second }
+    Board { name, cpu, target, flash, ram, firmware_ram, ticks_per_second }
 }
 
-const M0: (&str, &str) = ("cortex-m0", "thumbv6m-none-eabi");
-const M3: (&str, &str) = ("cortex-m3", "thumbv7m-none-eabi");
-const M4: (&str, &str) = ("cortex-m4", "thumbv7em-none-eabihf");
-const M7: (&str, &str) = ("cortex-m7", "thumbv7em-none-eabihf");
-const M33: (&str, &str) = ("cortex-m33", "thumbv8m.main-none-eabihf");
-const M55: (&str, &str) = ("cortex-m55", "thumbv8m.main-none-eabihf");
+const M0: (&str, &str, u32) = ("cortex-m0", "thumbv6m-none-eabi", 1_664);
+const M3: (&str, &str, u32) = ("cortex-m3", "thumbv7m-none-eabi", 1_344);
+const M4: (&str, &str, u32) = ("cortex-m4", "thumbv7em-none-eabihf", 1_344);
+const M7: (&str, &str, u32) = ("cortex-m7", "thumbv7em-none-eabihf", 1_344);
+const M33: (&str, &str, u32) = ("cortex-m33", "thumbv8m.main-none-eabihf", 1_344);
+const M55: (&str, &str, u32) = ("cortex-m55", "thumbv8m.main-none-eabihf", 1_600);
 
 /// All boards.
 pub const BOARDS: [Board; 9] = [
@@ -78,6 +81,17 @@ pub const BOARDS: [Board; 9] = [
 ];
 
 impl Board {
+    /// The largest arena that fits beside the firmware, one image of `elements` elements and the logits of `classes` classes;
+    /// a multiple of 4, `None` if not even they fit.
+    #[must_use]
+    pub fn largest_arena(&self, elements: usize, classes: usize) -> Option<usize> {
+        // Each variable begins at a multiple of 4.
+        let logits = classes.checked_mul(4)?;
+        let taken = elements.checked_next_multiple_of(4)?.checked_add(logits)?;
+        let arena = (self.ram.length.checked_sub(self.firmware_ram)? as usize).checked_sub(taken)?;
+        Some(arena / 4 * 4)
+    }
+
     /// The board of that name.
     ///
     /// # Errors
@@ -103,6 +117,15 @@ mod tests {
             // What cortex-m-rt's linker script demands.
             assert_eq!((board.flash.origin % 4, board.ram.origin % 8, board.ram.length % 8), (0, 0, 0));
         }
+    }
+
+    #[test]
+    fn the_largest_arena_leaves_room_for_all_else() {
+        let board = Board::find("stm32vldiscovery").unwrap();
+        let arena = board.largest_arena(28 * 28, 10).unwrap();
+        assert_eq!(arena as u32 + 784 + 40 + board.firmware_ram, 8 * KIB);
+        assert_eq!(board.largest_arena(8_000, 10), None);
+        assert_eq!(board.largest_arena(usize::MAX, usize::MAX), None);
     }
 
     #[test]

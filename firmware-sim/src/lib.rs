@@ -249,6 +249,7 @@ fn ram(device: &Results, static_ram: u64, model: &Model<'_>, board: &Board) -> R
         arena_predicted,
         arena_used: largest(|report| report.arena_used),
         other_static: static_ram.saturating_sub(arena_predicted),
+        image_and_logits: (model.input_len() + size_of::<i32>() * model.classes()) as u64,
         stack_used,
         used: static_ram + stack_used,
         available: board.ram.length.into(),

@@ -46,6 +46,8 @@ pub struct Ram {
     pub arena_used: u64,
     /// Variables that are not the arena: one image, the logits, the driver's own.
     pub other_static: u64,
+    /// What of them is the image and the logits, which depend on the model.
+    pub image_and_logits: u64,
     /// Stack, from the reset on.
     pub stack_used: u64,
     /// Sum of the three that are used.
@@ -148,7 +150,7 @@ impl Verdict {
     pub fn firmware(&self) -> Budget {
         Budget {
             code: self.flash.text + self.flash.rodata,
-            variables: self.ram.other_static,
+            variables: self.ram.other_static.saturating_sub(self.ram.image_and_logits),
             stack: self.certificate.stack.as_ref().map_or(0, |bound| bound.bytes),
         }
     }
@@ -215,6 +217,7 @@ mod tests {
                 arena_predicted: 700,
                 arena_used: 700,
                 other_static: 100,
+                image_and_logits: 80,
                 stack_used: 300,
                 used: 1_100,
                 available: 8_192,
@@ -232,7 +235,7 @@ mod tests {
                 }),
                 stack_problem: None,
             },
-            budget: Some(Budget { code: 8_500, variables: 100, stack: 400 }),
+            budget: Some(Budget { code: 8_500, variables: 20, stack: 400 }),
             build_seconds: 1.5,
             run_seconds: 2.5,
         }

@@ -8,20 +8,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 use bomp_export::data::{self, Images};
-use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
+use bomp_export::ir::{Bits, Network};
+use bomp_export::testing;
 use bomp_search::recipe::{Augmentation, Quantisation, Schedule, TrainConfig};
 use bomp_search::train::{Data, DeviceImages, Phase, Progress, Run, Signal, score, train_float};
 use clap::Parser;
-
-/// Input and output channels, expansion, kernel and stride of each bottleneck.
-const BLOCKS: [(usize, usize, usize, usize, usize); 6] = [
-    (8, 8, 1, 3, 2),
-    (8, 8, 3, 3, 1),
-    (8, 16, 3, 3, 2),
-    (16, 16, 3, 3, 1),
-    (16, 24, 3, 3, 1),
-    (24, 24, 3, 3, 1),
-];
 
 /// Measures training.
 #[derive(Parser)]
@@ -52,8 +43,7 @@ fn main() -> anyhow::Result<()> {
     let dataset = data::load(&data::default_folder(), data::Format::Auto)?;
     let indices: Vec<usize> = (0..arguments.images.min(dataset.train.labels.len())).collect();
     let (train, held_out) = (&dataset.train.subset(&indices), &dataset.test);
-    let network = network();
-    network.validate()?;
+    let network = testing::three_quarters_mmac(Bits::MIN);
     let epochs = arguments.epochs as f64 + 1.0;
     let schedule = Schedule {
         epochs,
@@ -150,33 +140,4 @@ impl Clock {
         let ((from, first), (to, last)) = (self.from?, self.to?);
         (last > first).then(|| (last - first) as f64 / (to - from).as_secs_f64())
     }
-}
-
-/// The fixed network, every weight at 4 bits.
-fn network() -> Network {
-    let bits = Bits::MIN;
-    let mut layers: Vec<Layer> = Vec::new();
-    let mut shape = Shape::new(28, 28, 1);
-    let mut push = |name: String, op: Op| {
-        let inputs = vec![layers.len()];
-        layers.push(Layer { name, op, inputs });
-    };
-    let convolution = |window, filters, activation| Op::Convolution { window, filters, bits, activation };
-    push("stem".into(), convolution(Window::same(shape, 3, 1), 8, Activation::Relu6));
-    shape.channels = 8;
-    for (index, (input, output, expansion, kernel, stride)) in BLOCKS.into_iter().enumerate() {
-        let name = |part: &str| format!("block{index}.{part}");
-        if expansion > 1 {
-            let expand = convolution(Window::pointwise(), input * expansion, Activation::Relu6);
-            push(name("expand"), expand);
-        }
-        let window = Window::same(shape, kernel, stride);
-        push(name("depthwise"), Op::Depthwise { window, bits, activation: Activation::Relu6 });
-        shape = Shape::new(shape.height.div_ceil(stride), shape.width.div_ceil(stride), output);
-        push(name("project"), convolution(Window::pointwise(), output, Activation::Linear));
-    }
-    push("conv2".into(), convolution(Window::pointwise(), 64, Activation::Relu6));
-    push("pool".into(), Op::AveragePool);
-    push("classifier".into(), Op::Classifier { classes: 10, bits });
-    Network { input: Shape::new(28, 28, 1), layers }
 }

@@ -2,6 +2,7 @@
 //! tests: a slow machine fails nothing.
 
 mod bo;
+mod host;
 mod kernels;
 mod kills;
 mod train;
@@ -21,6 +22,7 @@ enum Bench {
     Bo(bo::Options),
     Kernels(kernels::Options),
     Kills(kills::Options),
+    Host(host::Options),
     Train(train::Options),
 }
 
@@ -30,6 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Bench::Bo(options) => bo::run(options),
         Bench::Kernels(options) => kernels::run(options),
         Bench::Kills(options) => kills::run(options),
+        Bench::Host(options) => host::run(options),
         Bench::Train(options) => train::run(options),
     }
 }

@@ -8,6 +8,7 @@ mod machine;
 mod programs;
 mod quickstart;
 mod setup;
+mod sizes;
 mod test;
 mod workspace;
 
@@ -28,6 +29,7 @@ enum Command {
     Quickstart(quickstart::Options),
     Bench(bench::Options),
     GpuCheck(gpu_check::Options),
+    Sizes(sizes::Options),
     /// Set up, then run every test of the workspace
     Test,
     /// Check the format, set up, run clippy with warnings denied; print how long each took
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Quickstart(options) => quickstart::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::GpuCheck(options) => gpu_check::run(&options),
+        Command::Sizes(options) => sizes::run(&options),
         Command::Test => test::run(),
         Command::Check => check::run(),
     };

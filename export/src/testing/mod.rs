@@ -5,6 +5,7 @@
 
 mod float;
 mod geometry;
+mod measured;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -15,6 +16,7 @@ use crate::ir::{Activation, Network, Op, Shape};
 
 pub use float::{Real, layer_output};
 pub use geometry::Limits;
+pub use measured::three_quarters_mmac;
 
 /// Random numbers as the generators need them.
 pub struct Numbers(ChaCha8Rng);

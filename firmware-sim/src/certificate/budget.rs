@@ -11,7 +11,7 @@ const FILE: &str = include_str!("../../budget.toml");
 pub struct Budget {
     /// Code and constants.
     pub code: u64,
-    /// Variables other than the arena: one image, the logits, the driver's own.
+    /// Variables other than the arena, one image and the logits.
     pub variables: u64,
     /// Bound of the stack.
     pub stack: u64,

@@ -48,9 +48,10 @@ pub(crate) struct Run {
     /// Largest packed model, e.g. 10kB (1 kB = 1000 bytes)
     #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
     pub(crate) max_size: Option<u64>,
-    /// Largest activation arena, e.g. 16kB
-    #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
-    pub(crate) max_ram: Option<u64>,
+    /// Largest activation arena, e.g. 16kB, or a board (`bomp-sim boards` lists them): what its RAM leaves beside the
+    /// firmware's variables and stack, one image and the logits
+    #[arg(long, value_name = "SIZE|BOARD", value_parser = quantity::ram)]
+    pub(crate) max_ram: Option<quantity::Ram>,
     /// Most multiply-accumulates for one image, e.g. 2M
     #[arg(long, value_name = "COUNT", value_parser = quantity::count)]
     pub(crate) max_macs: Option<u64>,

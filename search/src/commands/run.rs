@@ -1,6 +1,6 @@
 //! `bomp-search run` and `resume`: the study's loop with training behind it, in this process or in several that it leads.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Error, Result, bail, ensure};
 use bomp_export::data;
 use bomp_export::ir::Bits;
 use bomp_search::recipe::{Mode, TrainConfig};
@@ -41,11 +41,10 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
         space
     };
     let limit = |amount: Option<u64>| amount.and_then(|amount| usize::try_from(amount).ok());
-    let limits = Limits {
-        max_size: limit(options.max_size),
-        max_ram: limit(options.max_ram),
-        max_macs: options.max_macs,
-    };
+    let (elements, classes) = (dataset.shape.elements(), dataset.class_names.len());
+    let max_ram = options.max_ram.map(|ram| ram.arena(elements, classes)).transpose().map_err(Error::msg)?;
+    let limits =
+        Limits { max_size: limit(options.max_size), max_ram: limit(max_ram), max_macs: options.max_macs };
     SpaceProblem::new(space.clone(), limits)?;
     let origin = std::path::absolute(&path)?;
     let data = DataConfig::new(origin, options.data.format, options.data.validation, dataset);

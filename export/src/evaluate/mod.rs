@@ -1,19 +1,20 @@
-//! The integer runtime over many images: a multi-threaded driver around [`Model::run`] and nothing else.
+//! A packed model over many images: the integers of [`Model::run`], sixteen images at once on each thread.
 //!
 //! The logits are those of the device bit for bit, in the order of the images, whatever the number of threads.
+
+mod lanes;
 
 use std::sync::Mutex;
 
 use thiserror::Error;
 
 use bomp_runtime::engine::argmax;
-use bomp_runtime::{Model, RunError, arena};
+use bomp_runtime::{Model, RunError};
 
 use crate::data::Images;
 use crate::ir::Shape;
 
-/// Images that a thread takes at a time.
-const CHUNK: usize = 32;
+use lanes::{Block, LANES};
 
 /// Why images could not be evaluated.
 #[derive(Debug, Error, PartialEq)]
@@ -102,31 +103,29 @@ pub fn logits(
     let table = input_table(model)?;
     let classes = model.classes();
     let mut logits = vec![0; images.len() * classes];
-    let work = Mutex::new(logits.chunks_mut(CHUNK * classes).enumerate());
-    let run = || -> Result<(), RunError> {
-        let mut words = vec![0; arena::words(model.arena_size())];
-        let arena = arena::from_words(&mut words);
-        let mut input = vec![0; model.input_len()];
+    let work = Mutex::new(logits.chunks_mut(LANES * classes).enumerate());
+    let prepared = lanes::prepare(model);
+    let run = || {
+        let mut block = Block::new(&prepared);
         loop {
             let Some((chunk, logits)) = work.lock().expect("no thread panics while it holds the lock").next()
             else {
-                return Ok(());
+                return;
             };
-            for (index, logits) in (chunk * CHUNK..).zip(logits.chunks_exact_mut(classes)) {
-                quantise(&table, images.image(index), &mut input);
-                model.run(&input, arena, logits)?;
-            }
-            progress(logits.len() / classes);
+            let count = logits.len() / classes;
+            let image = |lane, elements: &mut [i8]| {
+                quantise(&table, images.image(chunk * LANES + lane), elements);
+            };
+            block.run(count, image, logits);
+            progress(count);
         }
     };
     std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let own = run();
-        helpers
-            .into_iter()
-            .map(|helper| helper.join().expect("an evaluation thread panicked"))
-            .fold(own, Result::and)
-    })?;
+        for _ in 1..threads {
+            scope.spawn(run);
+        }
+        run();
+    });
     Ok(logits)
 }
 
