@@ -9,6 +9,7 @@ mod programs;
 mod quickstart;
 mod setup;
 mod sizes;
+mod study;
 mod test;
 mod workspace;
 
@@ -30,6 +31,7 @@ enum Command {
     Bench(bench::Options),
     GpuCheck(gpu_check::Options),
     Sizes(sizes::Options),
+    Study(study::Options),
     /// Set up, then run every test of the workspace
     Test,
     /// Check the format, set up, run clippy with warnings denied; print how long each took
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::GpuCheck(options) => gpu_check::run(&options),
         Command::Sizes(options) => sizes::run(&options),
+        Command::Study(options) => study::run(&options),
         Command::Test => test::run(),
         Command::Check => check::run(),
     };

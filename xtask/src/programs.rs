@@ -40,17 +40,24 @@ pub(crate) fn call(program: &str, arguments: &[&str]) -> Result<()> {
 
 /// Runs a program with its progress on the terminal and reads the JSON that it prints.
 pub(crate) fn json<T: serde::de::DeserializeOwned>(program: &str, arguments: &[&str]) -> Result<T> {
+    serde_json::from_slice(&output(program, arguments)?)
+        .with_context(|| format!("`{program} {}` printed something else than expected", arguments[0]))
+}
+
+/// Runs a program with its progress on the terminal and returns what it prints.
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<Vec<u8>> {
     let output = command(program, arguments)?
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("{program} cannot be started"))?;
-    let failed = || {
-        format!("`{program} {}` failed ({}); what it says above is the reason", arguments[0], output.status)
-    };
-    let parsed = serde_json::from_slice(&output.stdout).with_context(failed)?;
-    ensure!(output.status.success(), failed());
-    Ok(parsed)
+    ensure!(
+        output.status.success(),
+        "`{program} {}` failed ({}); what it says above is the reason",
+        arguments[0],
+        output.status
+    );
+    Ok(output.stdout)
 }
 
 /// A path as an argument.

@@ -1,0 +1,144 @@
+//! What a study consists of, as its folder says it: `rows.toml`, and of `preset.toml` what the estimate needs.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::path::Path;
+
+/// `rows.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rows {
+    /// Networks finished of each front.
+    pub(super) final_networks: usize,
+    /// Images trained on in a second, before anything was measured.
+    pub(super) images_per_second: f64,
+    /// Arguments of every row that has none of its own.
+    limits: Vec<String>,
+    /// The searches, in order.
+    pub(super) rows: Vec<Row>,
+    /// `preset.toml`.
+    #[serde(skip)]
+    pub(super) protocol: Protocol,
+}
+
+/// One search.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Row {
+    /// Its name, and that of its folder.
+    pub(super) name: String,
+    /// What it asks of the paper.
+    pub(super) question: String,
+    /// Arguments of `bomp-search run`.
+    pub(super) arguments: Vec<String>,
+    /// Limits of its own.
+    limits: Option<Vec<String>>,
+    /// How the networks of its front are finished.
+    #[serde(default = "as_the_mode_does")]
+    pub(super) finals: Vec<Final>,
+}
+
+/// How a network is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Final {
+    /// As the row's mode does it.
+    Mode,
+    /// Fine-tuned quantisation-aware.
+    Qaft,
+}
+
+impl Final {
+    /// Its folder.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Mode => "final",
+            Self::Qaft => "final-qaft",
+        }
+    }
+
+    /// Arguments of `bomp-search finalise`.
+    pub(super) fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Mode => &[],
+            Self::Qaft => &["--quantisation", "qaft"],
+        }
+    }
+}
+
+/// What a trial and a finished network cost.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Protocol {
+    trials: u64,
+    training: Phases,
+    final_training: Phases,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Phases {
+    float: Phase,
+    qaft: Phase,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Phase {
+    epochs: f64,
+}
+
+impl Phases {
+    fn epochs(&self) -> f64 {
+        self.float.epochs + self.qaft.epochs
+    }
+}
+
+impl Protocol {
+    /// Epochs of one trial.
+    pub(super) fn trial_epochs(&self) -> f64 {
+        self.training.epochs()
+    }
+
+    /// Epochs of one finished network.
+    pub(super) fn final_epochs(&self) -> f64 {
+        self.final_training.epochs()
+    }
+}
+
+fn as_the_mode_does() -> Vec<Final> {
+    vec![Final::Mode]
+}
+
+impl Rows {
+    /// Reads the folder of a study.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let parse = |name: &str| {
+            let path = folder.join(name);
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("{}: --preset names a folder of tests/studies", path.display()))?;
+            Ok::<_, anyhow::Error>((path, text))
+        };
+        let (path, text) = parse("rows.toml")?;
+        let mut rows: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let (path, text) = parse("preset.toml")?;
+        rows.protocol = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        for (index, row) in rows.rows.iter().enumerate() {
+            ensure!(
+                rows.rows[..index].iter().all(|earlier| earlier.name != row.name),
+                "{}: two rows have the name {}",
+                folder.display(),
+                row.name
+            );
+        }
+        Ok(rows)
+    }
+
+    /// The limits of a row.
+    pub(super) fn limits<'a>(&'a self, row: &'a Row) -> &'a [String] {
+        row.limits.as_ref().unwrap_or(&self.limits)
+    }
+
+    /// The trials of a row.
+    pub(super) fn trials(&self, row: &Row) -> u64 {
+        let mut arguments = row.arguments.iter().skip_while(|argument| *argument != "--trials");
+        arguments.nth(1).and_then(|count| count.parse().ok()).unwrap_or(self.protocol.trials)
+    }
+}
