@@ -145,6 +145,23 @@ fn a_database_serves_every_command() {
     let front: Value =
         serde_json::from_str(&succeed("bomp-search", &["pareto", "--study", study, "--json"])).unwrap();
     assert!(!front.as_array().unwrap().is_empty());
+    let most = succeed("bomp-search", &["pareto", "--study", study, "--at-most", "1", "--json"]);
+    let most: Value = serde_json::from_str(&most).unwrap();
+    assert_eq!(
+        most.as_array().unwrap()[..],
+        front.as_array().unwrap()[front.as_array().unwrap().len() - 1..]
+    );
+
+    // What it says of itself makes the same study elsewhere.
+    let (file, copy) = (out("study.json"), out("copy"));
+    let said = succeed("bomp-search", &["status", "--study", study, "--json"]);
+    std::fs::write(&file, &said).unwrap();
+    succeed("bomp-search", &["import", "--study", &copy, &file]);
+    assert_eq!(succeed("bomp-search", &["status", "--study", &copy, "--json"]), said);
+    assert!(refuse("bomp-search", &["import", "--study", &copy, &file]).contains("there is a study already"));
+    std::fs::write(&file, said.replacen("\"bytes\": ", "\"bytes\": 1", 1)).unwrap();
+    let line = refuse("bomp-search", &["import", "--study", &out("never"), &file]);
+    assert!(line.contains("trials[0].usage is") && !Path::new(&out("never")).exists(), "{line}");
     let finals = out("final");
     let finalise = ["finalise", "--study", study, "--best", "--json", "--out", &finals];
     let networks: Value = serde_json::from_str(&succeed("bomp-search", &finalise)).unwrap();

@@ -123,16 +123,14 @@ fn choose(trials: &[Trial], options: &options::Finalise) -> Result<Vec<Trial>> {
         };
         return options.trial.iter().map(named).collect();
     }
-    let mut front = front::of(trials);
+    let front = front::of(trials);
     ensure!(
         !front.is_empty(),
         "{study}: no trial has finished yet; `bomp-search resume --study {study}` goes on"
     );
-    // The front rises in accuracy with size, so the last one is the best.
-    if options.best {
-        front = front.split_off(front.len() - 1);
-    }
-    Ok(front)
+    // The front rises in accuracy with size, so the largest one is the best.
+    let at_most = if options.best { 1 } else { options.at_most.map_or(usize::MAX, usize::from) };
+    Ok(front::spread(front, at_most))
 }
 
 /// The network that an earlier call finished for the same trial of the same study.

@@ -4,12 +4,14 @@ use anyhow::Result;
 use bomp_search::proposal;
 use bomp_search::study::Trial;
 
-use super::{Outcome, StudyOptions, table};
+use super::{Outcome, options, table};
 
 /// Prints the front by rising size.
-pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
+pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
+    let at_most = options.at_most.map_or(usize::MAX, usize::from);
+    let options = &options.study;
     let mut store = options.study.open()?;
-    let front = of(&store.trials()?);
+    let front = spread(of(&store.trials()?), at_most);
     if options.json {
         println!("{}", serde_json::to_string_pretty(&front)?);
     } else {
@@ -26,4 +28,25 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
 /// The non-dominated finished trials by rising size.
 pub(crate) fn of(trials: &[Trial]) -> Vec<Trial> {
     bomp_search::report::data::front(trials).into_iter().cloned().collect()
+}
+
+/// At most `count` (at least 1) of a front, spread evenly over the logarithm of the size: the largest always, then the
+/// smallest, then those nearest to even steps between both.
+pub(crate) fn spread(front: Vec<Trial>, count: usize) -> Vec<Trial> {
+    if front.len() <= count {
+        return front;
+    }
+    let size = |trial: &Trial| (trial.usage.bytes as f64).ln();
+    let (first, last) = (size(&front[0]), size(&front[front.len() - 1]));
+    let mut chosen = Vec::with_capacity(count);
+    for step in 0..count {
+        let part = if count == 1 { 1.0 } else { step as f64 / (count - 1) as f64 };
+        let wanted = first + (last - first) * part;
+        // Of those after the one chosen before, and so that enough are left for the steps that follow.
+        let from = chosen.last().map_or(0, |&index: &usize| index + 1);
+        let until = front.len() - (count - 1 - step);
+        let distance = |index: &usize| (size(&front[*index]) - wanted).abs();
+        chosen.extend((from..until).min_by(|a, b| distance(a).total_cmp(&distance(b))));
+    }
+    chosen.into_iter().map(|index| front[index].clone()).collect()
 }

@@ -8,6 +8,7 @@ mod data;
 mod event;
 mod finalise;
 mod front;
+mod import;
 mod options;
 mod preset;
 mod progress;
@@ -37,7 +38,8 @@ enum Command {
     Resume(options::Resume),
     Worker(options::Worker),
     Status(StudyOptions),
-    Pareto(StudyOptions),
+    Pareto(options::Pareto),
+    Import(options::Import),
     Finalise(options::Finalise),
     Report(options::Report),
     AskTell(options::AskTell),
@@ -71,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Worker(options) => worker::run(&options),
         Command::Status(options) => status::run(&options),
         Command::Pareto(options) => front::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Finalise(options) => finalise::run(&options),
         Command::Report(options) => report::run(&options),
         Command::AskTell(options) => ask_tell::run(&options),

@@ -8,6 +8,8 @@ use bomp_search::quantity;
 use bomp_search::recipe::{Mode, Quantisation};
 use bomp_search::study::{Location, StrategyKind, Worker as Terms};
 
+use super::StudyOptions;
+
 /// Start a new study: search, train and measure networks under hard limits
 ///
 /// A study is a folder, or is in a PostgreSQL database. Every finished trial is on disk before the next one starts; after
@@ -247,6 +249,27 @@ pub(crate) struct Resume {
     pub(crate) crew: Crew,
 }
 
+/// List the trials that no other one beats in both accuracy and size
+#[derive(clap::Args)]
+pub(crate) struct Pareto {
+    #[command(flatten)]
+    pub(crate) study: StudyOptions,
+    /// At most so many of them, spread over the sizes, the smallest and the largest included
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) at_most: Option<u16>,
+}
+
+/// Make a study from what `status --json` printed of one: kept in a file, from another machine or another store
+#[derive(clap::Args)]
+pub(crate) struct Import {
+    /// Folder of the new study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Location,
+    /// What `bomp-search status --json` printed
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
 /// Train the networks of the Pareto front to the end and write them for `bomp-export pack`
 ///
 /// The test images are touched here and nowhere else. A network that is finished already is not trained again.
@@ -261,6 +284,9 @@ pub(crate) struct Finalise {
     /// Only the trial with the best validation accuracy
     #[arg(long)]
     pub(crate) best: bool,
+    /// At most so many of the front, spread over its sizes, the smallest and the largest included
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["best", "trial"])]
+    pub(crate) at_most: Option<u16>,
     /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]
     #[arg(long, value_enum)]
     pub(crate) quantisation: Option<Quantisation>,

@@ -1,0 +1,81 @@
+//! `bomp-search import`: a study from what `bomp-search status --json` said of it, in a folder or in a database: kept in a
+//! repository, moved to another machine or another store.
+//!
+//! Guarantees: the new study has the configuration, the trials and their figures to the last bit; a trial that was in work is
+//! done again.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use bomp_search::proposal::Proposal;
+use bomp_search::space::Usage;
+use bomp_search::study::{StudyConfig, Trial, Worker};
+use serde::Deserialize;
+
+use super::{Outcome, options};
+
+/// What `status --json` says, as far as a study is made of it.
+#[derive(Deserialize)]
+struct Status {
+    config: StudyConfig,
+    config_sha256: String,
+    trials: Vec<Trial>,
+}
+
+/// Makes the study.
+pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
+    let Status { config, trials, .. } = read(&options.file)?;
+    let mut store = options.study.create(&config)?;
+    store.enlist(&Worker::default())?;
+    for trial in &trials {
+        let Trial { number, genotype, usage, lead, .. } = trial.clone();
+        let lease = store.claim_new(number, &Proposal { genotype, usage, lead })?;
+        let lease = lease.with_context(|| format!("{}: another process writes to it", options.study))?;
+        if trial.is_running() {
+            store.release(lease)?;
+        } else {
+            store.end(lease, &trial.state)?;
+        }
+    }
+    println!(
+        "{}: {} trials; `bomp-search resume --study {}` goes on",
+        options.study,
+        trials.len(),
+        options.study
+    );
+    Ok(Outcome::Done)
+}
+
+/// Reads and checks everything before anything is written.
+fn read(path: &Path) -> Result<Status> {
+    let file = path.display();
+    let bytes = std::fs::read(path).with_context(|| file.to_string())?;
+    let status: Status = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{file}: not what `bomp-search status --json` prints"))?;
+    let sha256 = status.config.sha256();
+    ensure!(
+        sha256 == status.config_sha256,
+        "{file}: config_sha256 is {}, but that of its configuration is {sha256}: one of them was changed",
+        status.config_sha256
+    );
+    for (index, trial) in status.trials.iter().enumerate() {
+        let number = trial.number;
+        ensure!(
+            number == index as u64,
+            "{file}: trials[{index}].number is {number}: a trial is missing before it"
+        );
+        let space = &status.config.space;
+        space.point(&trial.genotype).with_context(|| format!("{file}: trials[{index}].genotype"))?;
+        let usage = Usage::of(&space.network(&trial.genotype));
+        ensure!(
+            usage == trial.usage,
+            "{file}: trials[{index}].usage is {}, but its genotype takes {usage}: it was changed, or is of another version",
+            trial.usage
+        );
+        ensure!(
+            trial.lead.is_none_or(|lead| lead < number),
+            "{file}: trials[{index}].lead is not an earlier trial"
+        );
+    }
+    Ok(status)
+}
