@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 /// Builds all of them.
 pub(crate) fn build() -> Result<()> {
-    workspace::cargo(&["build", "--release", "-p", "bomp-search", "-p", "bomp-export", "-p", "bomp-sim"])
+    // Of the whole workspace: other selections select other features, and the large dependencies would be built again.
+    workspace::cargo(&["build", "--release", "--workspace", "--bins"])
 }
 
 /// Where `cargo build --release` puts programs.

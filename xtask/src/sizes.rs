@@ -86,7 +86,7 @@ struct Stack {
 /// Packs, runs and compares.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run(&setup::Options::default())?;
-    workspace::cargo(&["build", "--release", "-p", "bomp-export", "-p", "bomp-sim"])?;
+    programs::build()?;
     let root = workspace::root()?;
     let folder = root.join("target/sizes");
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
