@@ -129,7 +129,7 @@ fn networks(page: &mut String, study: &Study<'_>) -> Result<()> {
 
 fn line(page: &mut String, folder: &str, record: &Record) -> Result<()> {
     let percent = |correct: u64| 100.0 * correct as f64 / record.test_images as f64;
-    let (low, high) = wilson(record.integer_correct, record.test_images);
+    let [low, high] = record.interval95;
     writeln!(
         page,
         "| [{trial}](../{folder}/trial-{trial:04}.bomp) | {} | {:.2} % ({:.2} to {:.2}) | {:.2} % | {} | {:.3} | {:.2} | {:.2} |",
@@ -145,25 +145,4 @@ fn line(page: &mut String, folder: &str, record: &Record) -> Result<()> {
         trial = record.trial,
     )?;
     Ok(())
-}
-
-/// The 95 % interval of a proportion (Wilson, "Probable inference, the law of succession, and statistical inference", 1927).
-fn wilson(correct: u64, images: u64) -> (f64, f64) {
-    let (p, n, z) = (correct as f64 / images as f64, images as f64, 1.959_964);
-    let centre = p + z * z / (2.0 * n);
-    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    ((centre - spread) / scale, (centre + spread) / scale)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wilson;
-
-    #[test]
-    fn interval_of_a_proportion() {
-        // 81 of 263 (Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I).
-        let (low, high) = wilson(81, 263);
-        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
-    }
 }

@@ -60,6 +60,8 @@ pub(super) struct Record {
     pub(super) float_correct: u64,
     /// Classified correctly by the packed model.
     pub(super) integer_correct: u64,
+    /// 95 % confidence interval of the packed model's accuracy, fractions 0 to 1.
+    pub(super) interval95: [f64; 2],
     /// Trained on for the finished network.
     pub(super) trained_images: u64,
     /// Instructions of one image on the emulated Cortex-M4.
@@ -79,6 +81,18 @@ struct Finished {
     float_correct: u64,
     integer_correct: u64,
     trained_images: u64,
+}
+
+/// What `bomp-export validate --json` says, as far as it is used here.
+#[derive(Debug, Deserialize)]
+struct Validation {
+    integer: Accuracy,
+}
+
+#[derive(Debug, Deserialize)]
+struct Accuracy {
+    correct: u64,
+    interval95: [f64; 2],
 }
 
 /// What `bomp-sim run --json` says, as far as it is used here.
@@ -204,6 +218,13 @@ impl Study<'_> {
         call("bomp-export", &["pack", text(&candidate)?, "-o", text(&model)?])?;
         let length = std::fs::metadata(&model).with_context(|| model.display().to_string())?.len();
         ensure!(length == size_bytes, "{}: {length} bytes, promised were {size_bytes}", model.display());
+        let Validation { integer } = json("bomp-export", &["validate", text(&model)?, "--json"])?;
+        ensure!(
+            integer.correct == integer_correct,
+            "{}: `finalise` counted {integer_correct} correct images, `validate` {}",
+            model.display(),
+            integer.correct
+        );
         let images = self.options.m4_images.to_string();
         let verdict: Verdict = json(
             "bomp-sim",
@@ -219,6 +240,7 @@ impl Study<'_> {
             test_images,
             float_correct,
             integer_correct,
+            interval95: integer.interval95,
             trained_images,
             m4_instructions: verdict.instructions.mean.round() as u64,
             m4_images: verdict.images,
