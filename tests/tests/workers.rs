@@ -72,8 +72,8 @@ fn working(study: &str, is: impl Fn(&str) -> bool) -> Pid {
 fn processes_share_a_folder_and_may_die() {
     let folder = TempDir::new().unwrap();
     let study = text(&folder.path().join("study"));
-    // Trials of seconds: a signal has to come while one is in work.
-    let settings = SETTINGS.map(|setting| if setting == "0.03" { "0.5" } else { setting });
+    // Trials of seconds, on a fast machine too: a signal has to come while one is in work.
+    let settings = SETTINGS.map(|setting| if setting == "0.03" { "4" } else { setting });
     let arguments = [&["run", "--study", &study, "--workers", "2", "--trials", "6"][..], &settings].concat();
     let leader = start(&arguments);
     kill(working(&study, |_| true), Signal::SIGKILL).unwrap();
