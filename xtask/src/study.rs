@@ -4,7 +4,11 @@
 //!
 //! It does nothing that a user could not do: it calls the project's programs with the options that it prints.
 
+mod claims;
 mod estimate;
+mod front;
+mod networks;
+mod report;
 mod results;
 mod row;
 mod rows;
@@ -38,7 +42,7 @@ pub(crate) struct Options {
     /// Print the estimated time and stop
     #[arg(long)]
     estimate: bool,
-    /// Write docs/results.md from what there is, and stop
+    /// Write the page of results from what there is, and stop
     #[arg(long)]
     results: bool,
 }
@@ -96,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 impl Study<'_> {
-    /// Writes docs/results.md from what there is of all rows.
+    /// Writes the page of results from what there is of all rows.
     fn report(&self) -> Result<()> {
         self.rows.rows.iter().try_for_each(|row| self.bring_back(row))?;
         results::write(self)

@@ -1,48 +1,22 @@
-//! `docs/results.md`: what a study found, row by row, written from its records and from `bomp-search report --json`. No figure
-//! in it is typed by hand.
+//! The page of results: what a study found, row by row, written from its records and from `bomp-search report --json`. No
+//! figure in it is typed by hand.
 
-use super::Study;
-use super::row::{Record, finished};
+use super::report::{Report, Searched};
+use super::{Study, claims, networks};
 use crate::programs::{json, text, write as write_file};
 use crate::workspace;
-use anyhow::Result;
-use serde::Deserialize;
+use anyhow::{Context, Result};
 use std::fmt::Write;
+use std::path::Path;
 
-/// What `bomp-search report --json` says, as far as it is used here.
-#[derive(Debug, Deserialize)]
-struct Report {
-    studies: Vec<Searched>,
-}
+/// The plots that the page shows, kept beside the study's records.
+const PLOTS: [(&str, &str); 3] = [
+    ("fronts-finished", "Fronts of the finished networks"),
+    ("hypervolume-images", "Hypervolume against trained images, all searches from one corner"),
+    ("fronts", "Fronts of the candidates, as the searches saw them"),
+];
 
-#[derive(Debug, Deserialize)]
-struct Searched {
-    name: String,
-    trained_images: u64,
-    seconds: f64,
-    front: Vec<u64>,
-    progress: Vec<Progress>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Progress {
-    ended: u64,
-    trained_images: u64,
-    hypervolume: f64,
-}
-
-impl Searched {
-    fn hypervolume(&self) -> f64 {
-        self.progress.last().map_or(0.0, |last| last.hypervolume)
-    }
-
-    /// Images trained on until this hypervolume was reached.
-    fn images_to(&self, hypervolume: f64) -> Option<u64> {
-        self.progress.iter().find(|step| step.hypervolume >= hypervolume).map(|step| step.trained_images)
-    }
-}
-
-/// Writes `docs/results.md`, and the page of plots beside the databases.
+/// Writes the page that `rows.toml` names, and keeps the page of plots beside the records.
 pub(super) fn write(study: &Study<'_>) -> Result<()> {
     let folders: Vec<_> = study.rows.rows.iter().map(|row| study.work.join(&row.name)).collect();
     let there: Vec<_> = folders.iter().filter(|folder| folder.join("study.sqlite").is_file()).collect();
@@ -52,30 +26,60 @@ pub(super) fn write(study: &Study<'_>) -> Result<()> {
         arguments.extend(["--study", text(folder)?]);
     }
     let Report { studies } = json("bomp-search", &arguments)?;
+    let name = &study.options.preset;
     let mut page = format!(
-        "# Results of the study `{0}`\n\n\
+        "# {1}\n\n\
          Written by `cargo xtask study --preset {0}`, which repeats it or goes on with it. Protocol and rows:\n\
          [tests/studies/{0}](../tests/studies/{0}). 1 kB = 1000 bytes. Accuracies of finished networks are those of the packed\n\
-         model in the integer runtime, on all test images, with the 95 % interval of Wilson; the test images were counted once for each.\n",
-        study.options.preset
+         model in the integer runtime, on all test images, with the 95 % interval of Wilson; the test images were counted once for\n\
+         each, after everything about it was settled. Every network has run on an emulated Cortex-M4 with the host's logits.\n",
+        name, study.rows.title
     );
+    networks::targets(&mut page, study)?;
+    let kept = format!("tests/studies/{name}/report");
+    for (plot, title) in PLOTS {
+        if keep(&plots, &study.kept.join("report"), &format!("{plot}.svg"))? {
+            write!(page, "\n![{title}](../{kept}/{plot}.svg)\n")?;
+        }
+    }
+    if keep(&plots, &study.kept.join("report"), "report.html")? {
+        write!(
+            page,
+            "\nAll plots, the bit widths of each front among them: [report.html](../{kept}/report.html).\n"
+        )?;
+    }
+    claims::write(&mut page, study, &studies)?;
     searches(&mut page, study, &studies)?;
-    networks(&mut page, study)?;
-    let path = workspace::root()?.join("docs/results.md");
+    networks::write(&mut page, study)?;
+    let path = workspace::root()?.join(&study.rows.page);
     write_file(&path, page.as_bytes())?;
     println!("{}\n{}", path.display(), plots.join("report.html").display());
     Ok(())
 }
 
+/// Copies a file of the report to where it is kept; whether there is one.
+fn keep(from: &Path, to: &Path, file: &str) -> Result<bool> {
+    let source = from.join(file);
+    if !source.is_file() {
+        return Ok(false);
+    }
+    std::fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    let bytes = std::fs::read(&source).with_context(|| source.display().to_string())?;
+    write_file(&to.join(file), &bytes)?;
+    Ok(true)
+}
+
 fn searches(page: &mut String, study: &Study<'_>, studies: &[Searched]) -> Result<()> {
     let of = |name: &str| studies.iter().find(|searched| searched.name == name);
-    let yardsticks = ["paper", "evolution"].map(|name| (name, of(name)));
+    let yardsticks = study.rows.yardsticks.iter().map(|name| (name, of(name))).collect::<Vec<_>>();
     page.push_str("\n## Searches\n\nHypervolume: validation accuracy above the reference times decades of size below the largest, from one corner for all.\n\n");
     page.push_str(
         "| row | question | trials | trained images [M] | hours of one core | front | hypervolume |",
     );
     yardsticks.iter().for_each(|(name, _)| _ = write!(page, " images to `{name}`'s [M] |"));
-    page.push_str("\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    page.push_str("\n| --- | --- | --- | --- | --- | --- | --- |");
+    yardsticks.iter().for_each(|_| page.push_str(" --- |"));
+    page.push('\n');
     for row in &study.rows.rows {
         let Some(searched) = of(&row.name) else { continue };
         write!(
@@ -83,7 +87,7 @@ fn searches(page: &mut String, study: &Study<'_>, studies: &[Searched]) -> Resul
             "| {} | {} | {} | {:.2} | {:.2} | {} | {:.4} |",
             row.name,
             row.question,
-            searched.progress.last().map_or(0, |last| last.ended),
+            searched.ended(),
             searched.trained_images as f64 / 1e6,
             searched.seconds / 3600.0,
             searched.front.len(),
@@ -91,58 +95,13 @@ fn searches(page: &mut String, study: &Study<'_>, studies: &[Searched]) -> Resul
         )?;
         for (_, yardstick) in &yardsticks {
             let images = yardstick.and_then(|yardstick| {
-                let all = yardstick.progress.last()?.trained_images as f64;
                 let images = searched.images_to(yardstick.hypervolume())? as f64;
+                let all = yardstick.trained_images as f64;
                 Some(format!("{:.2} ({:.0} %)", images / 1e6, 100.0 * images / all))
             });
             write!(page, " {} |", images.unwrap_or_else(|| "never".into()))?;
         }
         page.push('\n');
     }
-    Ok(())
-}
-
-fn networks(page: &mut String, study: &Study<'_>) -> Result<()> {
-    page.push_str("\n## Finished networks\n");
-    for row in &study.rows.rows {
-        for &variant in &row.finals {
-            let mut records = finished(study, row, variant)?;
-            if records.is_empty() {
-                continue;
-            }
-            records.sort_by_key(|record| record.size_bytes);
-            let folder = format!("tests/studies/{}/{}/{}", study.options.preset, row.name, variant.name());
-            write!(
-                page,
-                "\n### {}: {}{}\n\n| trial | bytes | accuracy | float | RAM [B] | MACs [M] | instructions on M4 [M] | trained images [M] |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
-                row.name,
-                row.question,
-                if variant == super::rows::Final::Qaft { ", fine-tuned afterwards" } else { "" }
-            )?;
-            for record in &records {
-                line(page, &folder, record)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn line(page: &mut String, folder: &str, record: &Record) -> Result<()> {
-    let percent = |correct: u64| 100.0 * correct as f64 / record.test_images as f64;
-    let [low, high] = record.interval95;
-    writeln!(
-        page,
-        "| [{trial}](../{folder}/trial-{trial:04}.bomp) | {} | {:.2} % ({:.2} to {:.2}) | {:.2} % | {} | {:.3} | {:.2} | {:.2} |",
-        record.size_bytes,
-        percent(record.integer_correct),
-        100.0 * low,
-        100.0 * high,
-        percent(record.float_correct),
-        record.ram_bytes,
-        record.macs as f64 / 1e6,
-        record.m4_instructions as f64 / 1e6,
-        record.trained_images as f64 / 1e6,
-        trial = record.trial,
-    )?;
     Ok(())
 }

@@ -70,6 +70,13 @@ pub(super) struct Record {
     pub(super) m4_images: u64,
 }
 
+impl Record {
+    /// Test accuracy of the packed model, 0 to 1.
+    pub(super) fn accuracy(&self) -> f64 {
+        self.integer_correct as f64 / self.test_images as f64
+    }
+}
+
 /// One line of `bomp-search finalise --json`.
 #[derive(Debug, Deserialize)]
 struct Finished {
@@ -148,6 +155,11 @@ pub(super) fn records(folder: &Path) -> Result<Vec<Record>> {
 }
 
 impl Study<'_> {
+    /// Where a row's finished networks are kept, from the page of results.
+    pub(super) fn folder_of(&self, row: &Row, variant: Final) -> String {
+        format!("../tests/studies/{}/{}/{}", self.options.preset, row.name, variant.name())
+    }
+
     /// Starts the search of a row, or goes on with it, and keeps its trials.
     pub(super) fn search(&self, row: &Row) -> Result<()> {
         let (folder, kept) = (self.work.join(&row.name), self.kept.join(&row.name));

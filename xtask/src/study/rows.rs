@@ -1,5 +1,6 @@
 //! What a study consists of, as its folder says it: `rows.toml`, and of `preset.toml` what the estimate needs.
 
+use super::claims::Claim;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::path::Path;
@@ -8,6 +9,18 @@ use std::path::Path;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rows {
+    /// Of the page of results.
+    pub(super) title: String,
+    /// The page of results, from the repository's root.
+    pub(super) page: String,
+    /// Rows whose hypervolume all others are measured by.
+    #[serde(default)]
+    pub(super) yardsticks: Vec<String>,
+    /// Size beyond which finished networks count for nothing in a hypervolume, in bytes.
+    pub(super) corner_bytes: f64,
+    /// What the paper claims.
+    #[serde(default)]
+    pub(super) claims: Vec<Claim>,
     /// Networks finished of each front.
     pub(super) final_networks: usize,
     /// Images trained on in a second, before anything was measured.
@@ -36,6 +49,18 @@ pub(super) struct Row {
     /// How the networks of its front are finished.
     #[serde(default = "as_the_mode_does")]
     pub(super) finals: Vec<Final>,
+    /// A network that was to be found.
+    pub(super) target: Option<Target>,
+}
+
+/// A network that is asked for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Target {
+    /// Length of the packed model, at most.
+    pub(super) bytes: u64,
+    /// Test accuracy of the packed model, at least; 0 to 1.
+    pub(super) accuracy: f64,
 }
 
 /// How a network is finished.
@@ -70,6 +95,8 @@ impl Final {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Protocol {
     trials: u64,
+    /// Accuracy that is worth nothing in a hypervolume, 0 to 1.
+    pub(super) reference_accuracy: f64,
     training: Phases,
     final_training: Phases,
 }
@@ -129,6 +156,14 @@ impl Rows {
             );
         }
         Ok(rows)
+    }
+
+    /// The row of this name.
+    pub(super) fn named(&self, name: &str) -> Result<&Row> {
+        self.rows
+            .iter()
+            .find(|row| row.name == name)
+            .with_context(|| format!("rows.toml: there is no row {name}"))
     }
 
     /// The limits of a row.
