@@ -1,5 +1,6 @@
 //! Every mode and every strategy of the search, end to end with real training at tiny settings.
 
+use std::fs;
 use std::path::Path;
 
 use bomp_tests::{refuse, succeed};
@@ -116,6 +117,11 @@ fn jasq_scores_sixteen_bits_and_packs_none() {
     let number = trial["number"].to_string();
     let line = refuse("bomp-search", &["finalise", "--study", &study, "--trial", &number]);
     assert!(line.contains("16-bit weights can be scored"), "{line}");
+    let finished = json(&["finalise", "--study", &study, "--trial", &number, "--narrow", "--json"]);
+    assert!(finished[0]["size_bytes"].as_u64() < trial["usage"]["bytes"].as_u64(), "{finished}");
+    let (candidate, model) = (finished[0]["candidate"].as_str().unwrap(), folder.path().join("narrow.bomp"));
+    succeed("bomp-export", &["pack", candidate, "-o", model.to_str().unwrap()]);
+    assert_eq!(fs::metadata(model).unwrap().len(), finished[0]["size_bytes"].as_u64().unwrap());
 }
 
 #[test]

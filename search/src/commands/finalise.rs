@@ -10,6 +10,7 @@ use bomp_export::candidate::{Candidate, Provenance};
 use bomp_export::{evaluate, lower, write};
 use bomp_runtime::Model;
 use bomp_search::recipe::Quantisation;
+use bomp_search::space::Usage;
 use bomp_search::study::{Location, StudyConfig, Trial};
 use bomp_search::train::{self, DeviceImages, TrainError};
 use serde::Serialize;
@@ -39,7 +40,13 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let mut store = options.study.open()?;
     let _lock = options.study.lock()?;
     let config = store.config().clone();
-    let chosen = choose(&store.trials()?, options)?;
+    let mut chosen = choose(&store.trials()?, options)?;
+    if options.narrow {
+        for trial in &mut chosen {
+            trial.genotype = trial.genotype.packable();
+            trial.usage = Usage::of(&config.space.network(&trial.genotype));
+        }
+    }
     let quantisation = options.quantisation.unwrap_or(config.mode.afterwards());
     ensure!(quantisation != Quantisation::None, "--quantisation none: a device needs ptq or qaft");
     // What is not the mode's own way does not take its place.
@@ -47,7 +54,8 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let folder = if usual { "final".to_owned() } else { format!("final-{}", quantisation.name()) };
     let out = options.out.clone().unwrap_or_else(|| options.study.files().join(folder));
     let loaded = StudyData::of_study(&config, options.data.as_deref())?;
-    let training = DeviceImages::upload(&loaded.training, device)?;
+    // Nothing is scored on the held-out images any more, so they are trained on.
+    let training = DeviceImages::upload(&loaded.dataset.train, device)?;
     let test = DeviceImages::upload(&loaded.dataset.test, device)?;
     let interrupt = Interrupt::install()?;
     let mut bars = Bars::new("networks", 0, chosen.len() as u64, 1);

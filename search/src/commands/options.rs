@@ -290,6 +290,9 @@ pub(crate) struct Finalise {
     /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]
     #[arg(long, value_enum)]
     pub(crate) quantisation: Option<Quantisation>,
+    /// Bring weights of 16 bits (--mode jasq), which no device runs, down to 8
+    #[arg(long)]
+    pub(crate) narrow: bool,
     /// Folder for the finished networks [default: `final` in the study's folder (or in a folder of its name), or
     /// `final-ptq`, `final-qaft` with a --quantisation that is not the mode's]
     #[arg(long, value_name = "DIR")]

@@ -103,3 +103,20 @@ pub struct ClassifierGenes {
     /// Weight width.
     pub bits: Bits,
 }
+
+impl Genotype {
+    /// The same network with every weight width that cannot be packed, which no device runs, brought down to the widest that
+    /// can.
+    #[must_use]
+    pub fn packable(&self) -> Self {
+        let mut narrowed = self.clone();
+        let blocks = narrowed.blocks.iter_mut().flatten().flat_map(|block| {
+            let expand = block.expand.as_mut().map(|genes| &mut genes.bits);
+            expand.into_iter().chain([&mut block.depthwise.bits, &mut block.project.bits])
+        });
+        let conv2 = narrowed.conv2.as_mut().map(|genes| &mut genes.bits);
+        let all = blocks.chain(conv2).chain([&mut narrowed.stem.bits, &mut narrowed.classifier.bits]);
+        all.for_each(|bits| *bits = (*bits).min(Bits::MAX));
+        narrowed
+    }
+}

@@ -4,7 +4,9 @@ use super::{Study, row};
 use anyhow::Result;
 
 /// Fashion-MNIST without the part that is held out to score trials.
-const TRAINING_IMAGES: f64 = 54_000.0;
+const TRIAL_IMAGES: f64 = 54_000.0;
+/// All of its training images: what finished networks are trained on.
+const FINAL_IMAGES: f64 = 60_000.0;
 
 /// Prints what is done, what is left, and how long that takes.
 pub(super) fn print(study: &Study<'_>) -> Result<()> {
@@ -17,7 +19,7 @@ pub(super) fn print(study: &Study<'_>) -> Result<()> {
         done_images += trials.iter().map(row::Trial::trained_images).sum::<f64>();
         done_seconds += trials.iter().map(row::Trial::seconds).sum::<f64>();
         let wanted = rows.trials(row);
-        left += wanted.saturating_sub(ended) as f64 * rows.protocol.trial_epochs() * TRAINING_IMAGES;
+        left += wanted.saturating_sub(ended) as f64 * rows.protocol.trial_epochs() * TRIAL_IMAGES;
         let networks = rows.final_networks.min(wanted as usize);
         let (mut finished, mut finals) = (0, 0);
         if !options.searches_only {
@@ -26,7 +28,7 @@ pub(super) fn print(study: &Study<'_>) -> Result<()> {
                 finals += networks;
             }
         }
-        left += finals.saturating_sub(finished) as f64 * rows.protocol.final_epochs() * TRAINING_IMAGES;
+        left += finals.saturating_sub(finished) as f64 * rows.protocol.final_epochs() * FINAL_IMAGES;
         println!("{:<12} {ended:>4}/{wanted:<4} {finished:>4}/{finals:<4}   {}", row.name, row.question);
     }
     // Seconds of trials are those of one worker each.

@@ -71,6 +71,8 @@ pub(super) enum Final {
     Mode,
     /// Fine-tuned quantisation-aware.
     Qaft,
+    /// As the row's mode does it, after weights of 16 bits were brought down to 8.
+    Narrow,
 }
 
 impl Final {
@@ -79,6 +81,7 @@ impl Final {
         match self {
             Self::Mode => "final",
             Self::Qaft => "final-qaft",
+            Self::Narrow => "final-narrow",
         }
     }
 
@@ -87,6 +90,7 @@ impl Final {
         match self {
             Self::Mode => &[],
             Self::Qaft => &["--quantisation", "qaft"],
+            Self::Narrow => &["--narrow"],
         }
     }
 }
