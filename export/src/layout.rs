@@ -5,12 +5,13 @@
 use serde::Serialize;
 
 use bomp_runtime::blob::{
-    ADD_BYTES, CHANNEL_BYTES, CHECKSUM_BYTES, HEADER_BYTES, POOL_BYTES, RECORD_BYTES, weighted_data_bytes,
+    ADD_BYTES, CHANNEL_BYTES, CHECKSUM_BYTES, FINE_BYTES, HEADER_BYTES, POOL_BYTES, RECORD_BYTES,
+    weighted_data_bytes,
 };
-use bomp_runtime::quant::packed_len;
 use bomp_runtime::{Model, layer};
 
 use crate::ir::{Network, Op};
+use crate::lower::{Lowered, Parameters};
 
 /// Bytes of one layer by what they hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,13 +26,43 @@ pub struct LayerBytes {
     pub record: usize,
     /// int32 biases.
     pub biases: usize,
-    /// Multipliers of the channels, or the factors of an add or pool.
+    /// Multipliers of the channels, in a wide layer with their further bits, or the factors of an add or pool.
     pub multipliers: usize,
     /// Packed weights.
     pub weights: usize,
 }
 
 impl LayerBytes {
+    /// A layer with weights.
+    fn of_weights(name: String, channels: usize, fan_in: usize, bits: u8, wide: bool) -> Self {
+        let biases = channels * size_of::<i32>();
+        let fine = if wide { FINE_BYTES } else { 0 };
+        let multipliers = channels * (CHANNEL_BYTES + fine) - biases;
+        let weights = weighted_data_bytes(channels, fan_in, bits, wide) - biases - multipliers;
+        Self {
+            name,
+            bits: Some(bits),
+            weight_count: channels * fan_in,
+            record: RECORD_BYTES,
+            biases,
+            multipliers,
+            weights,
+        }
+    }
+
+    /// An add or pool with so many bytes of factors.
+    const fn of_factors(name: String, bytes: usize) -> Self {
+        Self {
+            name,
+            bits: None,
+            weight_count: 0,
+            record: RECORD_BYTES,
+            biases: 0,
+            multipliers: bytes,
+            weights: 0,
+        }
+    }
+
     /// All bytes of the layer's part of the data section.
     #[must_use]
     pub const fn data(&self) -> usize {
@@ -51,34 +82,32 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Plans a validated network.
+    /// Plans a validated network whose layers are not wide, as all are that this project quantises.
     #[must_use]
     pub fn of(network: &Network) -> Self {
+        Self::plan(network, |_| false)
+    }
+
+    /// Plans a network of integers, whose layers are wide where they have been imported.
+    #[must_use]
+    pub fn of_lowered(lowered: &Lowered) -> Self {
+        Self::plan(&lowered.network, |index| match &lowered.parameters[index] {
+            Parameters::Weighted(weighted) => !weighted.fine.is_empty(),
+            Parameters::Add { .. } | Parameters::AveragePool { .. } => false,
+        })
+    }
+
+    fn plan(network: &Network, wide: impl Fn(usize) -> bool) -> Self {
         let shapes = network.shapes();
-        let layers = (0..network.layers.len()).map(|index| {
-            let layer = &network.layers[index];
-            let channels = shapes[index + 1].channels;
-            let fan_in = network.fan_in(index, &shapes);
-            let (biases, multipliers, weights) = match &layer.op {
-                Op::Add => (0, ADD_BYTES, 0),
-                Op::AveragePool => (0, POOL_BYTES, 0),
+        let layers = network.layers.iter().enumerate().map(|(index, layer)| {
+            let name = layer.name.clone();
+            match &layer.op {
+                Op::Add => LayerBytes::of_factors(name, ADD_BYTES),
+                Op::AveragePool => LayerBytes::of_factors(name, POOL_BYTES),
                 Op::Convolution { bits, .. } | Op::Depthwise { bits, .. } | Op::Classifier { bits, .. } => {
-                    let weights = packed_len(channels * fan_in, bits.get());
-                    debug_assert_eq!(
-                        weights + channels * CHANNEL_BYTES,
-                        weighted_data_bytes(channels, fan_in, bits.get())
-                    );
-                    (channels * size_of::<i32>(), channels * (CHANNEL_BYTES - size_of::<i32>()), weights)
+                    let (channels, fan_in) = (shapes[index + 1].channels, network.fan_in(index, &shapes));
+                    LayerBytes::of_weights(name, channels, fan_in, bits.get(), wide(index))
                 }
-            };
-            LayerBytes {
-                name: layer.name.clone(),
-                bits: layer.op.bits().map(u8::from),
-                weight_count: channels * fan_in,
-                record: RECORD_BYTES,
-                biases,
-                multipliers,
-                weights,
             }
         });
         Self { header: HEADER_BYTES, checksum: CHECKSUM_BYTES, layers: layers.collect() }
@@ -88,24 +117,16 @@ impl Layout {
     #[must_use]
     pub fn of_model(model: &Model<'_>, names: &[String]) -> Self {
         let layers = model.layers().enumerate().map(|(index, layer)| {
-            let (bits, channels, fan_in, factors) = match layer.op {
+            let name = names.get(index).cloned().unwrap_or_else(|| format!("layer {index}"));
+            match layer.op {
                 layer::Op::Convolution(_, weights)
                 | layer::Op::Depthwise(_, weights)
                 | layer::Op::Classifier(weights) => {
-                    (Some(weights.bits), weights.channels.len(), weights.fan_in, 0)
+                    let wide = !weights.fine.is_empty();
+                    LayerBytes::of_weights(name, weights.channels.len(), weights.fan_in, weights.bits, wide)
                 }
-                layer::Op::Add { .. } => (None, 0, 0, ADD_BYTES),
-                layer::Op::AveragePool { .. } => (None, 0, 0, POOL_BYTES),
-            };
-            let channel_bytes = channels * CHANNEL_BYTES;
-            LayerBytes {
-                name: names.get(index).cloned().unwrap_or_else(|| format!("layer {index}")),
-                bits,
-                weight_count: channels * fan_in,
-                record: RECORD_BYTES,
-                biases: channels * size_of::<i32>(),
-                multipliers: channels * (CHANNEL_BYTES - size_of::<i32>()) + factors,
-                weights: bits.map_or(0, |bits| weighted_data_bytes(channels, fan_in, bits) - channel_bytes),
+                layer::Op::Add { .. } => LayerBytes::of_factors(name, ADD_BYTES),
+                layer::Op::AveragePool { .. } => LayerBytes::of_factors(name, POOL_BYTES),
             }
         });
         Self { header: HEADER_BYTES, checksum: CHECKSUM_BYTES, layers: layers.collect() }

@@ -1,6 +1,6 @@
 //! From float weights and trained quantisation to the integers that the device computes with.
 //!
-//! The factor from a channel's accumulator to its output has 13 significant bits in the format. It is rounded first and
+//! The factor from a channel's accumulator to its output has 13 significant bits in the blob. It is rounded first and
 //! the weight step that follows from it is the one the weights are quantised with, so the integers are exact for the
 //! steps used, and the QDQ model with these steps describes the same network. What this module returns cannot overflow.
 //!
@@ -8,10 +8,12 @@
 //! n + 1/2 needs a multiple of 2^(s-1) for acc, so a result of at least M / 2 >= 2,048, which saturates. Engines that
 //! break ties in another way than the device (ONNX: to even) have none to break.
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
 
 use bomp_runtime::quant::{
-    BASE_SHIFT, FRACTION_BITS, MAX_BIAS, MAX_SHIFT_DELTA, Multiplier, Output, WIDE_SHIFT,
+    BASE_SHIFT, FINE_BITS, FRACTION_BITS, MAX_BIAS, MAX_SHIFT_DELTA, Multiplier, Output, WIDE_SHIFT,
 };
 
 use crate::candidate::{Candidate, LayerWeights, Quantisation};
@@ -28,6 +30,8 @@ pub struct Weighted {
     pub folded_biases: Vec<i32>,
     /// Factor of each channel, `[C_OUT]`.
     pub multipliers: Vec<Multiplier>,
+    /// More bits of the factors, `[C_OUT]` of a wide layer, else none. Networks that are lowered here need none.
+    pub fine: Vec<u16>,
     /// Base shift of the multipliers.
     pub base_shift: u8,
     /// The weight step that the integers stand for, `[C_OUT]`.
@@ -248,13 +252,14 @@ struct Quantiser {
 impl Quantiser {
     fn quantise(&self, float: &LayerWeights, scales: &[f64]) -> Result<Weighted, String> {
         let factors: Vec<f64> = scales.iter().map(|scale| scale / self.ratio).collect();
-        let base_shift = base_shift(&factors)?;
+        let base_shift = base_shift(&factors, BASE_SHIFT)?;
         let fan_in = float.weight.len() / scales.len();
         let mut result = Weighted {
             weights: Vec::with_capacity(float.weight.len()),
             biases: Vec::with_capacity(scales.len()),
             folded_biases: Vec::with_capacity(scales.len()),
             multipliers: Vec::with_capacity(scales.len()),
+            fine: Vec::new(),
             base_shift,
             weight_scales: Vec::with_capacity(scales.len()),
         };
@@ -287,37 +292,56 @@ impl Quantiser {
     }
 }
 
-/// The base shift of a layer whose channels have these factors.
-pub(crate) fn base_shift(factors: &[f64]) -> Result<u8, String> {
+/// The base shift, one of `allowed`, of a layer whose channels have these factors.
+pub(crate) fn base_shift(factors: &[f64], allowed: RangeInclusive<u8>) -> Result<u8, String> {
     let largest = factors.iter().map(|factor| factor.log2().floor() as i32).max().unwrap_or(0);
     let base_shift = FRACTION_BITS as i32 - largest;
-    if base_shift < i32::from(*BASE_SHIFT.start()) {
+    if base_shift < i32::from(*allowed.start()) {
         return Err("the step of its output is absurdly small beside those of its weights".into());
     }
-    Ok(base_shift.min(i32::from(*BASE_SHIFT.end())) as u8)
+    Ok(base_shift.min(i32::from(*allowed.end())) as u8)
 }
 
 /// The multiplier of odd mantissa nearest to `factor`, and its value. Factors too small for the layer's base shift become
 /// the smallest one: such a channel's weights are nothing beside the others'.
 fn nearest_odd_multiplier(factor: f64, base_shift: u8) -> (Multiplier, f64) {
+    let (delta, mantissa) = mantissa(factor, base_shift);
     // The odd number nearest to a value in 2k..2k + 2 is 2k + 1.
-    multiplier(factor, base_shift, |mantissa| ((mantissa / 2.0).floor() * 2.0 + 1.0).max(ONE + 1.0))
+    let odd = ((mantissa / 2.0).floor() * 2.0 + 1.0).clamp(ONE + 1.0, 2.0 * ONE - 1.0);
+    (code(delta, odd), odd * 2f64.powi(-i32::from(base_shift) - delta))
 }
 
 /// The multiplier nearest to `factor`, and its value: within 2^-13 of it, but for factors too small for the layer's base
-/// shift. For networks whose weights are integers already; a tie of theirs is no more likely than any other remainder.
-pub(crate) fn nearest_multiplier(factor: f64, base_shift: u8) -> (Multiplier, f64) {
-    multiplier(factor, base_shift, f64::round)
+/// shift.
+pub(crate) fn nearest(factor: f64, base_shift: u8) -> (Multiplier, f64) {
+    let (delta, mantissa) = mantissa(factor, base_shift);
+    let whole = mantissa.round().clamp(ONE, 2.0 * ONE - 1.0);
+    (code(delta, whole), whole * 2f64.powi(-i32::from(base_shift) - delta))
+}
+
+/// The factor of a wide layer nearest to `factor`: multiplier, more bits, and their value, within 2^-26 of it but for factors too
+/// small for the layer's base shift. For networks whose weights are integers already; a tie of theirs is no more likely than
+/// any other remainder.
+pub(crate) fn nearest_wide(factor: f64, base_shift: u8) -> (Multiplier, u16, f64) {
+    let (delta, mantissa) = mantissa(factor, base_shift);
+    const MORE: f64 = (1 << FINE_BITS) as f64;
+    let whole = (mantissa * MORE).round().clamp(ONE * MORE, 2.0 * ONE * MORE - 1.0);
+    let (upper, fine) = ((whole / MORE).floor(), whole % MORE);
+    let value = whole / MORE * 2f64.powi(-i32::from(base_shift) - delta);
+    (code(delta, upper), fine as u16, value)
 }
 
 /// The smallest mantissa.
 const ONE: f64 = (1 << FRACTION_BITS) as f64;
 
-/// The multiplier that `round` makes of the exact mantissa.
-fn multiplier(factor: f64, base_shift: u8, round: impl Fn(f64) -> f64) -> (Multiplier, f64) {
+/// The delta and the exact mantissa of a factor, the latter within [`ONE`] and twice that unless the factor is out of reach.
+fn mantissa(factor: f64, base_shift: u8) -> (i32, f64) {
     let base = i32::from(base_shift);
     let delta = (FRACTION_BITS as i32 - factor.log2().floor() as i32 - base).clamp(0, MAX_SHIFT_DELTA as i32);
-    let mantissa = round(factor * 2f64.powi(base + delta)).clamp(ONE, 2.0 * ONE - 1.0);
-    let code = (delta as u16) << FRACTION_BITS | (mantissa - ONE) as u16;
-    (Multiplier(code), mantissa * 2f64.powi(-base - delta))
+    (delta, factor * 2f64.powi(base + delta))
+}
+
+/// The multiplier of a delta and a whole mantissa.
+fn code(delta: i32, mantissa: f64) -> Multiplier {
+    Multiplier((delta as u16) << FRACTION_BITS | (mantissa - ONE) as u16)
 }

@@ -32,7 +32,7 @@ pub enum PackError {
 /// See [`PackError`].
 pub fn blob(lowered: &Lowered) -> Result<Vec<u8>, PackError> {
     let network = &lowered.network;
-    let layout = Layout::of(network);
+    let layout = Layout::of_lowered(lowered);
     if layout.total() > MAX_BLOB {
         return Err(PackError::TooLarge);
     }
@@ -68,12 +68,13 @@ pub fn blob(lowered: &Lowered) -> Result<Vec<u8>, PackError> {
         let output = lowered.output(index);
         let shape = shapes[index + 1];
         let distance = |input: usize| u8::try_from(index - input).map_err(|_| PackError::TooLarge);
-        let shift = match &lowered.parameters[index] {
-            Parameters::Weighted(weighted) => weighted.base_shift,
-            Parameters::Add { shift, .. } | Parameters::AveragePool { shift, .. } => *shift,
+        let (shift, wide) = match &lowered.parameters[index] {
+            Parameters::Weighted(weighted) if weighted.fine.is_empty() => (weighted.base_shift, 0),
+            Parameters::Weighted(weighted) => (weighted.base_shift, Record::WIDE),
+            Parameters::Add { shift, .. } | Parameters::AveragePool { shift, .. } => (*shift, 0),
         };
         bytes.extend_from_slice(bytes_of(&Record {
-            kind_bits: kind as u8 | layer.op.bits().map_or(0, u8::from) << 4,
+            kind_bits: kind as u8 | wide | layer.op.bits().map_or(0, u8::from) << 4,
             kernel: window.map_or(0, |w| (w.kernel | w.kernel << 4) as u8),
             padding: window.map_or(0, |w| (w.padding[0] | w.padding[1] << 4) as u8),
             stride: window.map_or(0, |w| w.stride as u8),
@@ -95,6 +96,7 @@ pub fn blob(lowered: &Lowered) -> Result<Vec<u8>, PackError> {
                 for (&bias, &multiplier) in weighted.folded_biases.iter().zip(&weighted.multipliers) {
                     bytes.extend_from_slice(bytes_of(&Channel::new(bias, multiplier)));
                 }
+                bytes.extend(weighted.fine.iter().flat_map(|fine| fine.to_le_bytes()));
                 let bits = layer.op.bits().map_or(8, u8::from);
                 pack(weighted.weights.iter().copied(), bits, |byte| bytes.push(byte));
             }

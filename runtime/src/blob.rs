@@ -58,7 +58,8 @@ pub struct Header {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Record {
-    /// Bits 0..4: kind (see [`crate::layer::Kind`]); bits 4..8: weight width, 4..=8, or 0 without weights.
+    /// Bits 0..3: kind (see [`crate::layer::Kind`]); bit 3: wide, see [`Fine`]; bits 4..8: weight width, 4..=8, or 0 without
+    /// weights.
     pub kind_bits: u8,
     /// Bits 0..4: kernel height, bits 4..8: kernel width, 1..=15 each; 0 where the kind has no kernel.
     pub kernel: u8,
@@ -120,6 +121,47 @@ impl Channel {
     }
 }
 
+/// u16, 0..=8191: 13 more bits of the fraction of an output channel's factor. A wide layer has one for each, after all its
+/// [`Channel`]s; see [`crate::quant::Factor::wide`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Fine(pub [u8; 2]);
+
+impl Fine {
+    /// The bits.
+    #[must_use]
+    #[inline]
+    pub const fn get(self) -> u16 {
+        u16::from_le_bytes(self.0)
+    }
+}
+
+impl Record {
+    /// Bit of [`Self::kind_bits`] that makes a layer wide.
+    pub const WIDE: u8 = 1 << 3;
+
+    /// Number of the kind, 0..=7.
+    #[must_use]
+    #[inline]
+    pub const fn kind_number(&self) -> u8 {
+        self.kind_bits & 7
+    }
+
+    /// Whether the factors have 26 significant bits instead of 13.
+    #[must_use]
+    #[inline]
+    pub const fn is_wide(&self) -> bool {
+        self.kind_bits & Self::WIDE != 0
+    }
+
+    /// Width of the weights, 0 without weights.
+    #[must_use]
+    #[inline]
+    pub const fn bits(&self) -> u8 {
+        self.kind_bits >> 4
+    }
+}
+
 /// Bytes of [`Header`].
 pub const HEADER_BYTES: usize = size_of::<Header>();
 /// Bytes of [`Record`].
@@ -127,11 +169,15 @@ pub const RECORD_BYTES: usize = size_of::<Record>();
 /// Bytes of [`Channel`].
 pub const CHANNEL_BYTES: usize = size_of::<Channel>();
 
-/// Bytes that a layer with weights takes in the data section: its channel records, then its packed weights.
-/// `fan_in` is the number of weights of one output channel.
+/// Bytes of [`Fine`].
+pub const FINE_BYTES: usize = size_of::<Fine>();
+
+/// Bytes that a layer with weights takes in the data section: its channel records, what a wide layer adds to them, then its
+/// packed weights. `fan_in` is the number of weights of one output channel.
 #[must_use]
-pub const fn weighted_data_bytes(channels: usize, fan_in: usize, bits: u8) -> usize {
-    channels * CHANNEL_BYTES + packed_len(channels * fan_in, bits)
+pub const fn weighted_data_bytes(channels: usize, fan_in: usize, bits: u8, wide: bool) -> usize {
+    let channel_bytes = if wide { CHANNEL_BYTES + FINE_BYTES } else { CHANNEL_BYTES };
+    channels * channel_bytes + packed_len(channels * fan_in, bits)
 }
 
 /// CRC-32 of ISO 3309 (polynomial 0x04C11DB7 reflected, initial value and final complement all ones) over `bytes`.

@@ -1,11 +1,15 @@
 //! Layers as the engine runs them: only legal states, decoded from the records with every range checked.
 //!
 //! What [`decode`] accepts has a valid kernel geometry, shapes that chain, shifts in range, data inside the blob, and
-//! accumulators that cannot overflow whatever the weights are (at most [`MAX_FAN_IN`] taps, |bias| <= [`MAX_BIAS`]).
+//! accumulators that cannot overflow whatever the weights are (at most [`MAX_FAN_IN`] taps, |bias| <= [`MAX_BIAS`]), nor can
+//! their products with the factors (see [`Factor`]).
 
-use crate::blob::{ADD_BYTES, CHANNEL_BYTES, Channel, Header, POOL_BYTES, Record};
+use crate::blob::{ADD_BYTES, CHANNEL_BYTES, Channel, FINE_BYTES, Fine, Header, POOL_BYTES, Record};
 use crate::error::ModelError;
-use crate::quant::{AddScale, BASE_SHIFT, MAX_BIAS, MAX_FAN_IN, Output, Packed, WIDE_SHIFT};
+use crate::quant::{
+    AddScale, BASE_SHIFT, FINE_BITS, Factor, MAX_BIAS, MAX_FAN_IN, Multiplier, Output, Packed,
+    WIDE_BASE_SHIFT, WIDE_SHIFT,
+};
 
 /// Kinds of layers, with their numbers in the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,8 @@ pub struct Tensor {
 pub struct Weights<'a> {
     /// Bias and multiplier, one for each output channel.
     pub channels: &'a [Channel],
+    /// More bits of the multipliers, one for each output channel of a wide layer, else none.
+    pub fine: &'a [Fine],
     /// Weights [C_OUT, K_H, K_W, C_IN], C_IN being 1 for depthwise, [C_OUT, H, W, C_IN] for the classifier.
     pub packed: Packed<'a>,
     /// Width of a weight, 4..=8.
@@ -80,6 +86,19 @@ pub struct Weights<'a> {
     pub fan_in: usize,
     /// Base shift of the multipliers.
     pub base_shift: u8,
+}
+
+impl Weights<'_> {
+    /// Factor from an accumulator of output channel `channel` to the output.
+    #[must_use]
+    #[inline]
+    pub fn factor(&self, channel: usize) -> Factor {
+        let multiplier = self.channels.get(channel).map_or(Multiplier(0), Channel::multiplier);
+        match self.fine.get(channel) {
+            Some(fine) => Factor::wide(multiplier, fine.get(), self.base_shift),
+            None => Factor::narrow(multiplier, self.base_shift),
+        }
+    }
 }
 
 /// Geometry of a convolution or depthwise convolution. Taps outside the image read the input's zero point.
@@ -152,10 +171,10 @@ pub fn geometry(header: &Header, records: &[Record], index: usize) -> Option<Geo
     let record = records.get(index)?;
     let input = tensor(header, records, index.checked_sub(usize::from(record.source))?)?;
     let output = tensor(header, records, index + 1)?;
-    let kind = Kind::from_number(record.kind_bits & 15)?;
+    let kind = Kind::from_number(record.kind_number())?;
     Some(Geometry {
         kind,
-        bits: record.kind_bits >> 4,
+        bits: record.bits(),
         window: Window::of(record),
         input: input.shape,
         output: output.shape,
@@ -242,7 +261,10 @@ pub fn decode<'a>(
     let layer = index as u16;
     let bad = |field| ModelError::BadLayer { layer, field };
     let record = records.get(index).ok_or(bad("index"))?;
-    let kind = Kind::from_number(record.kind_bits & 15).ok_or(bad("kind"))?;
+    let kind = Kind::from_number(record.kind_number()).ok_or(bad("kind"))?;
+    if record.is_wide() && matches!(kind, Kind::Add | Kind::AveragePool) {
+        return Err(bad("kind"));
+    }
     let source_tensor = |distance: u8, field| {
         let source = index.checked_sub(usize::from(distance)).ok_or(bad(field))?;
         tensor(header, records, source).map(|t| (source, t)).ok_or(bad(field))
@@ -352,7 +374,7 @@ fn window(record: &Record, input: Shape, output: Shape) -> Result<Window, &'stat
     Ok(window)
 }
 
-/// Channel records and packed weights at the start of `data`.
+/// Channel records, more bits of a wide layer's multipliers, and packed weights at the start of `data`.
 fn weights<'a>(
     layer: u16,
     record: &Record,
@@ -362,26 +384,30 @@ fn weights<'a>(
 ) -> Result<(Weights<'a>, &'a [u8]), ModelError> {
     let bad = |field| ModelError::BadLayer { layer, field };
     let overrun = ModelError::DataOverrun { layer };
-    let bits = record.kind_bits >> 4;
+    let bits = record.bits();
     if !(4..=8).contains(&bits) {
         return Err(bad("bits"));
     }
-    if !BASE_SHIFT.contains(&record.shift) {
+    let (shifts, fine_bytes) = if record.is_wide() { (WIDE_BASE_SHIFT, FINE_BYTES) } else { (BASE_SHIFT, 0) };
+    if !shifts.contains(&record.shift) {
         return Err(bad("shift"));
     }
     // 65,535 channels of 65,535 weights of 8 bits do not fit a 32-bit usize; a blob is at most 2^28 bytes.
     let packed_bits = channel_count as u64 * fan_in as u64 * u64::from(bits);
     let packed_bytes = usize::try_from(packed_bits.div_ceil(8)).map_err(|_| overrun)?;
     let (channels, rest) = data.split_at_checked(channel_count * CHANNEL_BYTES).ok_or(overrun)?;
+    let (fine, rest) = rest.split_at_checked(channel_count * fine_bytes).ok_or(overrun)?;
     let (packed, rest) = rest.split_at_checked(packed_bytes).ok_or(overrun)?;
     let channels: &[Channel] = bytemuck::try_cast_slice(channels).map_err(|_| overrun)?;
+    let fine: &[Fine] = bytemuck::try_cast_slice(fine).map_err(|_| overrun)?;
     if channels.iter().any(|channel| !(-MAX_BIAS..=MAX_BIAS).contains(&channel.bias())) {
         return Err(bad("bias"));
     }
-    Ok((
-        Weights { channels, packed: Packed::new(packed, bits), bits, fan_in, base_shift: record.shift },
-        rest,
-    ))
+    if fine.iter().any(|fine| fine.get() >> FINE_BITS != 0) {
+        return Err(bad("fine"));
+    }
+    let packed = Packed::new(packed, bits);
+    Ok((Weights { channels, fine, packed, bits, fan_in, base_shift: record.shift }, rest))
 }
 
 /// The `N` non-negative factors of an add or a pool at the start of `data`.
@@ -391,7 +417,7 @@ fn factors<'a, const N: usize, const BYTES: usize>(
     data: &'a [u8],
 ) -> Result<([i32; N], &'a [u8]), ModelError> {
     let bad = |field| ModelError::BadLayer { layer, field };
-    if record.kind_bits >> 4 != 0 {
+    if record.bits() != 0 {
         return Err(bad("bits"));
     }
     if !WIDE_SHIFT.contains(&record.shift) {

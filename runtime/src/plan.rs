@@ -89,7 +89,7 @@ fn live_inputs(records: &[Record], layer: usize) -> impl Iterator<Item = usize> 
 }
 
 fn is_add(record: &Record) -> bool {
-    record.kind_bits & 15 == Kind::Add as u8
+    record.kind_number() == Kind::Add as u8
 }
 
 /// The last layer that reads tensor `index`.

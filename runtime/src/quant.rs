@@ -7,8 +7,12 @@
 pub const FRACTION_BITS: u32 = 12;
 /// Largest shift that a channel may add to its layer's base shift.
 pub const MAX_SHIFT_DELTA: u32 = 15;
+/// Bits that a wide layer adds to the fraction.
+pub const FINE_BITS: u32 = 13;
 /// Smallest and largest base shift of a layer.
 pub const BASE_SHIFT: core::ops::RangeInclusive<u8> = 1..=47;
+/// The same of a wide layer, whose factors are shifted by [`FINE_BITS`] more.
+pub const WIDE_BASE_SHIFT: core::ops::RangeInclusive<u8> = 1..=33;
 /// Largest magnitude of a stored bias. With at most [`MAX_FAN_IN`] taps of at most 2^14 each, |accumulator| < 2^31.
 pub const MAX_BIAS: i32 = 1 << 30;
 /// Largest number of weights of one output channel.
@@ -35,6 +39,54 @@ impl Multiplier {
     #[must_use]
     pub const fn shift_delta(self) -> u32 {
         (self.0 >> FRACTION_BITS) as u32
+    }
+}
+
+/// A positive real factor, `mantissa` * 2^-`shift`, as the arithmetic uses it.
+///
+/// The mantissa has 13 significant bits, in a wide layer 26; the shift is 1..=62, in a wide layer 14..=61. A product with any
+/// int32 accumulator is below 2^31 * 2^26 = 2^57 and the half that rounds it at most 2^61, so 64 bits hold their sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factor {
+    /// 2^12..2^13 or, in a wide layer, 2^25..2^26.
+    pub mantissa: i32,
+    /// Bits by which the product is shifted right.
+    pub shift: u32,
+}
+
+impl Factor {
+    /// Of a channel of a layer with this base shift, in [`BASE_SHIFT`].
+    #[must_use]
+    #[inline]
+    pub const fn narrow(multiplier: Multiplier, base_shift: u8) -> Self {
+        Self { mantissa: multiplier.mantissa(), shift: base_shift as u32 + multiplier.shift_delta() }
+    }
+
+    /// Of a channel of a wide layer: `fine` is [`FINE_BITS`] more bits of the fraction, the base shift in
+    /// [`WIDE_BASE_SHIFT`].
+    #[must_use]
+    #[inline]
+    pub const fn wide(multiplier: Multiplier, fine: u16, base_shift: u8) -> Self {
+        let Self { mantissa, shift } = Self::narrow(multiplier, base_shift);
+        Self { mantissa: mantissa << FINE_BITS | fine as i32, shift: shift + FINE_BITS }
+    }
+
+    /// Bits by which the mantissa can be shifted left and stay below 2^31.
+    #[must_use]
+    #[inline]
+    pub const fn room(self) -> u32 {
+        const ROOM: u32 = 30 - FRACTION_BITS;
+        if self.mantissa >> (FRACTION_BITS + 1) == 0 { ROOM } else { ROOM - FINE_BITS }
+    }
+
+    /// This factor times 2^`bits`, where that is an integer below 2^31: accumulators times it have `bits` bits of fraction.
+    #[must_use]
+    #[inline]
+    pub const fn scaled_up(self, bits: u32) -> Option<i32> {
+        match bits.checked_sub(self.shift) {
+            Some(up) if up <= self.room() => Some(self.mantissa << up),
+            _ => None,
+        }
     }
 }
 
@@ -65,35 +117,32 @@ impl Output {
     }
 }
 
-/// floor(`value` / 2^`shift` + 1/2) for a shift of 1..=61 and |value| < 2^61.
+/// floor(`value` / 2^`shift` + 1/2) for a shift of 1..=62 and |value| < 2^61.
 #[must_use]
 #[inline]
 pub const fn rounding_shift(value: i64, shift: u32) -> i64 {
     value.wrapping_add(1 << (shift - 1)) >> shift
 }
 
-/// accumulator * multiplier, rounded once: the integer before zero point and saturation. `base_shift` in [`BASE_SHIFT`].
+/// accumulator * factor, rounded once: the integer before zero point and saturation. In 64 bits, whose limits [`Factor`] proves.
 #[must_use]
 #[inline]
-pub const fn scale_accumulator(accumulator: i32, multiplier: Multiplier, base_shift: u8) -> i64 {
-    rounding_shift(
-        accumulator as i64 * multiplier.mantissa() as i64,
-        base_shift as u32 + multiplier.shift_delta(),
-    )
+pub const fn scale_accumulator(accumulator: i32, factor: Factor) -> i64 {
+    rounding_shift(accumulator as i64 * factor.mantissa as i64, factor.shift)
 }
 
 /// Requantises an int32 accumulator to an int8 activation.
 #[must_use]
 #[inline]
-pub const fn requantise(accumulator: i32, multiplier: Multiplier, base_shift: u8, output: Output) -> i8 {
-    output.saturate(scale_accumulator(accumulator, multiplier, base_shift))
+pub const fn requantise(accumulator: i32, factor: Factor, output: Output) -> i8 {
+    output.saturate(scale_accumulator(accumulator, factor))
 }
 
 /// Turns an accumulator of the classifier into a logit: as [`requantise`], but saturated to int32 only.
 #[must_use]
 #[inline]
-pub const fn logit(accumulator: i32, multiplier: Multiplier, base_shift: u8) -> i32 {
-    let value = scale_accumulator(accumulator, multiplier, base_shift);
+pub const fn logit(accumulator: i32, factor: Factor) -> i32 {
+    let value = scale_accumulator(accumulator, factor);
     if value > i32::MAX as i64 {
         i32::MAX
     } else if value < i32::MIN as i64 {
@@ -292,14 +341,21 @@ mod tests {
         }
 
         #[test]
-        fn requantise_is_the_real_product_rounded_half_up(acc in -(1i32 << 30)..(1 << 30), code: u16, base in BASE_SHIFT) {
-            let m = Multiplier(code);
-            // Exact rational arithmetic in 128 bits: floor(acc * M / 2^s + 1/2) = floor((2 acc M + 2^s) / 2^(s+1)).
-            let s = u32::from(base) + m.shift_delta();
-            let expected = (2 * i128::from(acc) * i128::from(m.mantissa()) + (1i128 << s)).div_euclid(1i128 << (s + 1));
-            prop_assert_eq!(i128::from(scale_accumulator(acc, m, base)), expected);
+        fn requantise_is_the_real_product_rounded_half_up(
+            acc: i32, small in 0u32..31, code: u16, fine in 0u16..1 << FINE_BITS, base in BASE_SHIFT, wide: bool,
+        ) {
+            let acc = acc >> small;
+            let (multiplier, wide) = (Multiplier(code), wide && WIDE_BASE_SHIFT.contains(&base));
+            let factor =
+                if wide { Factor::wide(multiplier, fine, base) } else { Factor::narrow(multiplier, base) };
+            // Exact rational arithmetic in 128 bits, after FORMAT.md: floor(acc * M / 2^s + 1/2) = floor((2 acc M + 2^s) / 2^(s+1)).
+            let f = i128::from(code & 4095);
+            let m = if wide { (4096 + f) * 8192 + i128::from(fine) } else { 4096 + f };
+            let s = u32::from(base) + u32::from(code >> 12) + if wide { 13 } else { 0 };
+            let expected = (2 * i128::from(acc) * m + (1i128 << s)).div_euclid(1i128 << (s + 1));
+            prop_assert_eq!(i128::from(scale_accumulator(acc, factor)), expected);
             let out = Output { zero_point: -3, min: -100, max: 90 };
-            prop_assert_eq!(i128::from(requantise(acc, m, base, out)), (expected - 3).clamp(-100, 90));
+            prop_assert_eq!(i128::from(requantise(acc, factor, out)), (expected - 3).clamp(-100, 90));
         }
 
         #[test]
@@ -313,9 +369,29 @@ mod tests {
     #[test]
     fn ties_round_up() {
         let out = Output { zero_point: 0, min: -128, max: 127 };
-        let half = Multiplier(0); // 4096 * 2^-13 = 1/2
-        for (acc, expected) in [(1, 1), (-1, 0), (3, 2), (-3, -1), (5, 3), (-5, -2)] {
-            assert_eq!(requantise(acc, half, 13, out), expected, "{acc} / 2");
+        // 4096 * 2^-13 = 1/2
+        for half in [Factor::narrow(Multiplier(0), 13), Factor::wide(Multiplier(0), 0, 13)] {
+            for (acc, expected) in [(1, 1), (-1, 0), (3, 2), (-3, -1), (5, 3), (-5, -2)] {
+                assert_eq!(requantise(acc, half, out), expected, "{acc} / 2");
+            }
+        }
+    }
+
+    /// The bound that [`Factor`] states, at its corners: nothing overflows 64 bits. Overflow checks are on in every profile.
+    #[test]
+    fn the_largest_products_fit_64_bits() {
+        let largest = Multiplier(u16::MAX);
+        let narrow = Factor::narrow(largest, *BASE_SHIFT.end());
+        let wide = Factor::wide(largest, (1 << FINE_BITS) - 1, *WIDE_BASE_SHIFT.end());
+        assert_eq!((narrow.mantissa, narrow.shift), ((1 << 13) - 1, 62));
+        assert_eq!((wide.mantissa, wide.shift), ((1 << 26) - 1, 61));
+        for accumulator in [i32::MIN, i32::MAX] {
+            for factor in [narrow, wide] {
+                let product = i64::from(accumulator).checked_mul(factor.mantissa.into()).unwrap();
+                assert!(product.unsigned_abs() < 1 << 57);
+                assert!(product.checked_add(1 << (factor.shift - 1)).is_some());
+                assert_eq!(scale_accumulator(accumulator, factor), 0);
+            }
         }
     }
 }

@@ -7,6 +7,9 @@ use bomp_runtime::quant::{Multiplier, pack};
 use bomp_runtime::{Arena, Model, ModelError, RunError, arena};
 use proptest::prelude::*;
 
+/// Bit of the first byte of a record that makes a layer wide.
+const WIDE: u8 = 8;
+
 /// One layer record after FORMAT.md.
 struct Row {
     kind_bits: u8,
@@ -22,9 +25,15 @@ struct Row {
 
 /// 4x4x2 -> depthwise 3x3 (4 bit) -> add with its input -> convolution 1x1 to 3 (5 bit) -> pool -> classifier of 4 (8 bit).
 fn blob() -> Vec<u8> {
+    blob_with(false)
+}
+
+/// The same with wide layers if asked for.
+fn blob_with(wide: bool) -> Vec<u8> {
+    let kind = if wide { WIDE } else { 0 };
     let rows = [
         Row {
-            kind_bits: 1 | 4 << 4,
+            kind_bits: kind | 1 | 4 << 4,
             kernel: 0x33,
             padding: 0x11,
             stride: 1,
@@ -46,7 +55,7 @@ fn blob() -> Vec<u8> {
             offset: 0,
         },
         Row {
-            kind_bits: 5 << 4,
+            kind_bits: kind | 5 << 4,
             kernel: 0x11,
             padding: 0,
             stride: 1,
@@ -68,7 +77,7 @@ fn blob() -> Vec<u8> {
             offset: 0,
         },
         Row {
-            kind_bits: 4 | 8 << 4,
+            kind_bits: kind | 4 | 8 << 4,
             kernel: 0,
             padding: 0,
             stride: 0,
@@ -86,6 +95,9 @@ fn blob() -> Vec<u8> {
                 channel as i32 * 100 - 50,
                 Multiplier(0x1234),
             )));
+        }
+        for channel in 0..if wide { channels as u16 } else { 0 } {
+            data.extend_from_slice(&(channel * 2_000 + 1_191).to_le_bytes());
         }
         let weights = (0..channels * fan_in).map(|i| ((i * 37 % 256) as u8 as i8) >> (8 - bits));
         pack(weights, bits, |byte| data.push(byte));
@@ -130,7 +142,10 @@ fn seal(bytes: &mut Vec<u8>, grown: bool) {
 }
 
 fn edited(at: usize, value: u8) -> Vec<u8> {
-    let mut bytes = blob();
+    edit(blob(), at, value)
+}
+
+fn edit(mut bytes: Vec<u8>, at: usize, value: u8) -> Vec<u8> {
     bytes[at] = value;
     seal(&mut bytes, false);
     bytes
@@ -204,7 +219,14 @@ fn each_damage_has_its_error() {
         ("input shape", edited(20, 0), ModelError::BadHeader("input shape")),
         ("small arena", edited(12, 79), ModelError::ArenaOverrun { tensor: 3 }),
         ("no room for scratch", edited(12, 239), ModelError::ScratchOverrun { layer: 0 }),
-        ("unknown kind", edited(record(0, 0), 9 | 4 << 4), bad(0, "kind")),
+        ("unknown kind", edited(record(0, 0), 5 | 4 << 4), bad(0, "kind")),
+        ("a wide add", edited(record(1, 0), WIDE | 2), bad(1, "kind")),
+        ("a wide pool", edited(record(3, 0), WIDE | 3), bad(3, "kind")),
+        (
+            "a wide layer of narrow data",
+            edited(record(4, 0), WIDE | 4 | 8 << 4),
+            ModelError::DataOverrun { layer: 4 },
+        ),
         ("3 bits", edited(record(0, 0), 1 | 3 << 4), bad(0, "bits")),
         ("9 bits", edited(record(0, 0), 1 | 9 << 4), bad(0, "bits")),
         ("bits of an add", edited(record(1, 0), 2 | 4 << 4), bad(1, "bits")),
@@ -249,6 +271,69 @@ fn each_damage_has_its_error() {
     assert_eq!(Model::new(&edited(bias + 3, 0x7f)).err(), Some(bad(0, "bias")));
 }
 
+#[test]
+fn wide_layers_are_checked_as_strictly() {
+    let sound = blob_with(true);
+    // 2 bytes for each of the 2, 3 and 4 channels.
+    assert_eq!(sound.len(), blob().len() + 2 * 9);
+    let logits = |blob: &[u8]| run(&edit(blob.to_vec(), record(4, 7), 6), &[1, -7, 100]).unwrap();
+    assert_ne!(logits(&sound), logits(&blob()), "the further bits do something");
+    let bad = |layer, field| ModelError::BadLayer { layer, field };
+    // After two channel records of the first layer come its further bits: 1,191 and 3,191.
+    let fine = HEADER_BYTES + 5 * RECORD_BYTES + 2 * 6;
+    assert_eq!(sound[fine..fine + 4], [0xa7, 0x04, 0x77, 0x0c]);
+    let error = |at, value| Model::new(&edit(sound.clone(), at, value)).err();
+    assert_eq!(error(fine + 3, 0x1f), None);
+    assert_eq!(error(fine + 3, 0x20), Some(bad(0, "fine")));
+    assert_eq!(error(fine + 1, 0xff), Some(bad(0, "fine")));
+    assert_eq!(error(record(0, 7), 33), None);
+    assert_eq!(error(record(0, 7), 34), Some(bad(0, "shift")));
+    assert_eq!(error(record(4, 7), 34), Some(bad(4, "shift")));
+    assert_eq!(error(record(4, 7), 0), Some(bad(4, "shift")));
+    assert_eq!(error(record(4, 0), 4 | 8 << 4), Some(ModelError::TrailingData));
+    assert_eq!(error(record(4, 14), 5), Some(ModelError::DataOverrun { layer: 4 }));
+    assert_eq!(error(fine - 9, 0x7f), Some(bad(0, "bias")));
+    for bit in 0..sound.len() * 8 {
+        let mut damaged = sound.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(Model::new(&damaged).is_err(), "bit {bit}");
+    }
+}
+
+/// The largest accumulators times the largest factors, shifted by the most and by the least: no overflow, which every build
+/// of this project would turn into a panic, and the result that 128 bits give.
+#[test]
+fn the_largest_sums_times_the_largest_factors_do_not_overflow() {
+    let sound = blob_with(true);
+    let end = sound.len() - 4;
+    for (shift, bias) in [1, 33].into_iter().flat_map(|shift| [(shift, 1i32 << 30), (shift, -(1 << 30))]) {
+        for weight in [0x00, 0xff] {
+            let mut bytes = sound.clone();
+            bytes[record(4, 7)] = shift;
+            let data = end - 4 * (6 + 2 + 3);
+            for channel in 0..4 {
+                bytes[data + 6 * channel..][..4].copy_from_slice(&bias.to_le_bytes());
+                bytes[data + 6 * channel + 4..][..2].copy_from_slice(&[0xff; 2]);
+                bytes[data + 24 + 2 * channel..][..2].copy_from_slice(&8_191u16.to_le_bytes());
+            }
+            bytes[data + 32..end].fill(weight);
+            seal(&mut bytes, false);
+            let input: i8 = -128;
+            let logits = run(&bytes, &[input]).expect("accepted");
+            // Three taps whose inputs are known to lie within int8.
+            let (low, high) = (i128::from(bias) - 3 * (1 << 14), i128::from(bias) + 3 * (1 << 14));
+            let scaled = |sum: i128| {
+                let shift = u32::from(shift) + 15 + 13;
+                let value = (sum * ((1 << 26) - 1) + (1 << (shift - 1))) >> shift;
+                value.clamp(i32::MIN.into(), i32::MAX.into())
+            };
+            for logit in logits {
+                assert!((scaled(low)..=scaled(high)).contains(&i128::from(logit)), "{shift} {bias}: {logit}");
+            }
+        }
+    }
+}
+
 /// An edit in the middle of an expression; the checksum is made right again.
 trait Tap {
     fn tap(self, edit: impl FnOnce(&mut Vec<u8>)) -> Self;
@@ -269,8 +354,9 @@ proptest! {
     fn a_sealed_mutant_never_panics(
         edits in proptest::collection::vec((0usize..220, any::<u8>()), 1..4),
         input in proptest::collection::vec(any::<i8>(), 32),
+        wide: bool,
     ) {
-        let mut bytes = blob();
+        let mut bytes = blob_with(wide);
         let end = bytes.len() - 4;
         for (at, value) in edits {
             bytes[at % end] = value;

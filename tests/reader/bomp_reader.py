@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 CONVOLUTION, DEPTHWISE, ADD, POOL, CLASSIFIER = range(5)
-HEADER, RECORD, CHANNEL = 36, 20, 6
+HEADER, RECORD, CHANNEL, FINE = 36, 20, 6, 2
 
 
 class FormatError(Exception):
@@ -44,8 +44,8 @@ class Layer:
     def __init__(self, index, record, tensors):
         (kind_bits, kernel, padding, self.stride, zero_point, self.low, self.high, self.shift, source, source_b,
          height, width, channels, offset) = struct.unpack("<BBBBbbbBBBHHHI", record)
-        self.index, self.kind, self.bits = index, kind_bits & 15, kind_bits >> 4
-        need(self.kind <= CLASSIFIER, "kind")
+        self.index, self.kind, self.wide, self.bits = index, kind_bits & 7, kind_bits >> 3 & 1, kind_bits >> 4
+        need(self.kind <= CLASSIFIER and not (self.wide and self.kind in (ADD, POOL)), "kind")
         self.kernel = (kernel & 15, kernel >> 4)
         self.padding = (padding & 15, padding >> 4)
         need(source <= index and source_b <= index, "source")
@@ -62,7 +62,7 @@ class Layer:
         out_h, out_w, out_c = self.output.shape
         weighted = self.kind in (CONVOLUTION, DEPTHWISE, CLASSIFIER)
         need(4 <= self.bits <= 8 if weighted else self.bits == 0, "bits")
-        need(1 <= self.shift <= (47 if weighted else 61), "shift")
+        need(1 <= self.shift <= ((33 if self.wide else 47) if weighted else 61), "shift")
         if self.kind in (CONVOLUTION, DEPTHWISE):
             need(min(self.kernel) >= 1, "kernel")
             need(1 <= self.stride <= 15, "stride")
@@ -95,18 +95,24 @@ class Layer:
             return data[length:]
         channels = self.output.shape[2]
         packed = (channels * self.fan_in * self.bits + 7) // 8
-        need(len(data) >= channels * CHANNEL + packed, "data end early")
-        records = np.frombuffer(data[: channels * CHANNEL], np.dtype([("bias", "<i4"), ("multiplier", "<u2")]))
+        table, fine = channels * CHANNEL, channels * FINE * self.wide
+        need(len(data) >= table + fine + packed, "data end early")
+        records = np.frombuffer(data[:table], np.dtype([("bias", "<i4"), ("multiplier", "<u2")]))
         self.bias = records["bias"].astype(np.int64)
         need(np.all(np.abs(self.bias) <= 1 << 30), "bias")
         multiplier = records["multiplier"].astype(np.int64)
         self.mantissa = 4096 + (multiplier & 4095)
         self.shifts = self.shift + (multiplier >> 12)
-        stream = np.frombuffer(data[channels * CHANNEL:][:packed], np.uint8)
+        if self.wide:
+            more = np.frombuffer(data[table:][:fine], "<u2").astype(np.int64)
+            need(np.all(more < 8192), "fine")
+            self.mantissa = self.mantissa * 8192 + more
+            self.shifts = self.shifts + 13
+        stream = np.frombuffer(data[table + fine:][:packed], np.uint8)
         digits = np.unpackbits(stream, bitorder="little")[: channels * self.fan_in * self.bits]
         codes = digits.reshape(-1, self.bits).astype(np.int64) @ (1 << np.arange(self.bits))
         self.weights = (codes - (1 << (self.bits - 1))).reshape(channels, self.fan_in)
-        return data[channels * CHANNEL + packed:]
+        return data[table + fine + packed:]
 
     def in_place(self):
         return self.kind != CLASSIFIER and self.input.offset == self.output.offset

@@ -17,6 +17,8 @@ use bomp_runtime::{Model, arena};
 
 /// Images of each model.
 const IMAGES: usize = 8;
+/// The network whose layers are wide.
+const WIDE: &str = "wide";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("runtime/tests/golden/v1")
@@ -80,7 +82,7 @@ impl Chain {
 }
 
 /// The networks, by name.
-fn networks() -> [(&'static str, Network); 3] {
+fn networks() -> [(&'static str, Network); 4] {
     // Inverted bottlenecks as the search builds them: every width, both strides, residual adds.
     let bottlenecks = Chain::of(Shape::new(28, 28, 1))
         .convolution(3, 2, 8, 8, true)
@@ -107,7 +109,18 @@ fn networks() -> [(&'static str, Network); 3] {
         .classifier(3, 5);
     // Nothing but a classifier.
     let classifier = Chain::of(Shape::new(6, 5, 2)).classifier(4, 6);
-    [("bottlenecks", bottlenecks), ("odd", odd), ("classifier", classifier)]
+    // Wide layers of every kind: pointwise and not, whole groups of four channels and not, depthwise in place and not.
+    let wide = Chain::of(Shape::new(12, 14, 2))
+        .convolution(3, 2, 10, 6, true)
+        .depthwise(3, 1, 5)
+        .convolution(1, 1, 10, 4, false)
+        .add(1)
+        .convolution(1, 1, 21, 7, true)
+        .depthwise(5, 2, 8)
+        .convolution(2, 1, 3, 5, true)
+        .pool()
+        .classifier(6, 8);
+    [("bottlenecks", bottlenecks), ("odd", odd), ("classifier", classifier), (WIDE, wide)]
 }
 
 fn logits<K: Kernels>(blob: &[u8], inputs: &[u8]) -> Vec<u8> {
@@ -124,7 +137,11 @@ fn logits<K: Kernels>(blob: &[u8], inputs: &[u8]) -> Vec<u8> {
 }
 
 fn add(path: &Path, candidate: &Candidate, numbers: &mut Numbers) {
-    let blob = write::blob(&lower::lower(candidate).unwrap()).unwrap();
+    let mut lowered = lower::lower(candidate).unwrap();
+    if path.ends_with(WIDE) {
+        testing::widen(&mut lowered, true, numbers);
+    }
+    let blob = write::blob(&lowered).unwrap();
     let elements = IMAGES * candidate.network.input.elements();
     let inputs: Vec<u8> = (0..elements).map(|_| numbers.within(0..=255) as u8).collect();
     files::write(&path.with_extension("inputs"), &inputs).unwrap();
@@ -156,6 +173,12 @@ fn golden_models_give_their_logits() {
         );
         for layer in model.layers() {
             let in_place = layer.input.offset == layer.output.offset;
+            if let Packed::Convolution(_, weights)
+            | Packed::Depthwise(_, weights)
+            | Packed::Classifier(weights) = layer.op
+            {
+                assert_eq!(!weights.fine.is_empty(), name == WIDE, "{name}");
+            }
             kinds.insert(match layer.op {
                 Packed::Convolution(_, weights) => format!("convolution {}", weights.bits),
                 Packed::Depthwise(_, weights) => format!("depthwise {} {in_place}", weights.bits),

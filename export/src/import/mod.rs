@@ -44,7 +44,7 @@ pub struct LayerReport {
     pub name: String,
     /// Width of its weights.
     pub bits: Option<u8>,
-    /// Largest relative error of a channel's factor, which the format rounds to 13 significant bits: at most 2^-13.
+    /// Largest relative error of a channel's factor, which is rounded to 26 significant bits: at most 2^-26.
     pub factor_error: f64,
     /// Largest change of a weight in steps of the file: 0 unless weights needed more than 8 bits.
     pub weights_changed: f64,

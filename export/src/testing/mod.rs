@@ -7,12 +7,14 @@ mod float;
 mod geometry;
 mod measured;
 
+use bomp_runtime::quant::{FINE_BITS, WIDE_BASE_SHIFT};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::candidate::{Candidate, LayerWeights, Provenance, Quantisation};
 use crate::data::Images;
 use crate::ir::{Activation, Network, Op, Shape};
+use crate::lower::{Lowered, Parameters};
 
 pub use float::{Real, layer_output};
 pub use geometry::Limits;
@@ -90,6 +92,20 @@ pub fn with_weights(network: Network, numbers: &mut Numbers) -> Candidate {
     }
     let provenance = Provenance { tool_version: env!("CARGO_PKG_VERSION").into(), ..Provenance::default() };
     Candidate { network, tensors, weights, provenance }
+}
+
+/// Makes layers with weights wide, with random further bits of their factors: all of them, or each with an even chance.
+/// The network is then another by less than 2^-12 of each factor.
+pub fn widen(lowered: &mut Lowered, all: bool, numbers: &mut Numbers) {
+    for parameters in &mut lowered.parameters {
+        if let Parameters::Weighted(weighted) = parameters
+            && WIDE_BASE_SHIFT.contains(&weighted.base_shift)
+            && (all || numbers.one_in(2))
+        {
+            let last = (1 << FINE_BITS) - 1;
+            weighted.fine = weighted.biases.iter().map(|_| numbers.within(0..=last) as u16).collect();
+        }
+    }
 }
 
 /// Every tensor of the unquantised network for an image of 8-bit pixels, the input first and the logits last.

@@ -87,8 +87,8 @@ fn logit_magnitudes(model: &Model<'_>, input: &[i8]) -> Vec<f64> {
             bias += weight * zero_point;
             sum += (weight * (f64::from(element) - zero_point)).abs();
         }
-        let shift = u32::from(weights.base_shift) + channel.multiplier().shift_delta();
-        (bias.abs() + sum) * f64::from(channel.multiplier().mantissa()) * 0.5f64.powi(shift as i32)
+        let factor = weights.factor(class);
+        (bias.abs() + sum) * f64::from(factor.mantissa) * 0.5f64.powi(factor.shift as i32)
     };
     weights.channels.iter().enumerate().map(magnitude).collect()
 }

@@ -35,11 +35,6 @@ fn compare(file: &[u8], imported: &Imported, images: &Images) -> LogitComparison
     compare_logits(&model, &images.labels, &integer, &float).unwrap()
 }
 
-/// What 13 bits of a channel's factor leave of the agreement over 16 layers whose logits ONNX Runtime rounds to 8 bits, where
-/// every hundredth image has its two best logits within a step: 99.66 and 99.53 % were measured. With the factors of the same
-/// file rounded to 16 bits ONNX Runtime agrees with itself on 99.83 %, with 20 bits on 99.95 %.
-const DEEP: f64 = 0.995;
-
 fn test_images() -> Images {
     data::load(&data::default_folder(), Format::Auto).unwrap().test
 }
@@ -58,10 +53,10 @@ fn onnxruntimes_static_quantiser_per_channel() {
     let file = file("ort-per-channel.onnx");
     let imported = import(&file).unwrap();
     let comparison = compare(&file, &imported, &test_images());
-    assert!(comparison.agreement >= DEEP, "{} of 10,000: {:?}", comparison.agreeing, comparison.logits);
+    assert!(comparison.agreement >= 0.999, "{} of 10,000: {:?}", comparison.agreeing, comparison.logits);
     assert!(comparison.accuracy.fraction > 0.85, "the network itself is poor: {}", comparison.accuracy);
     let worst = imported.layers.iter().map(|layer| layer.factor_error).fold(0.0, f64::max);
-    assert!(0.0 < worst && worst <= 1.0 / 8192.0, "{worst}");
+    assert!(0.0 < worst && worst <= 0.5f64.powi(26), "{worst}");
     // 11 convolutions, of which one has groups, 2 adds, a pool, 2 fully connected layers.
     assert_eq!(imported.lowered.network.layers.len(), 16);
 }
@@ -71,7 +66,7 @@ fn onnxruntimes_static_quantiser_symmetric_per_tensor() {
     let file = file("ort-symmetric.onnx");
     let imported = import(&file).unwrap();
     let comparison = compare(&file, &imported, &test_images());
-    assert!(comparison.agreement >= DEEP, "{} of 10,000: {:?}", comparison.agreeing, comparison.logits);
+    assert!(comparison.agreement >= 0.999, "{} of 10,000: {:?}", comparison.agreeing, comparison.logits);
     // ReLU and ReLU6 are nodes with quantisers of their own there, and become bounds all the same.
     assert_eq!(imported.lowered.network.layers.len(), 16);
 }
@@ -118,9 +113,10 @@ fn what_was_exported_is_imported_unchanged() {
                     let tolerance = 1.max(own.unsigned_abs() >> 22);
                     assert!(own.abs_diff(imported) <= tolerance, "seed {seed}: {own} became {imported}");
                 }
+                // The factors of its own files have 13 bits, so no layer becomes wide.
                 assert_eq!(
-                    (&imported.multipliers, imported.base_shift),
-                    (&own.multipliers, own.base_shift),
+                    (&imported.multipliers, &imported.fine, imported.base_shift),
+                    (&own.multipliers, &own.fine, own.base_shift),
                     "seed {seed}"
                 );
             }

@@ -1,9 +1,9 @@
 //! Layers with numbers that follow from a seed, in memory that is there once.
 
-use bomp_runtime::blob::Channel;
+use bomp_runtime::blob::{Channel, Fine};
 use bomp_runtime::kernels::scratch_words;
 use bomp_runtime::layer::{Geometry, Kind, Layer, Op, Shape, Tensor, Weights, Window};
-use bomp_runtime::quant::{Multiplier, Output, Packed, pack};
+use bomp_runtime::quant::{FINE_BITS, Multiplier, Output, Packed, WIDE_BASE_SHIFT, pack};
 
 /// Largest tensor in elements.
 pub const ELEMENTS: usize = 28 * 28 * 48;
@@ -21,6 +21,7 @@ pub struct Memory {
     pub expected: [i8; ELEMENTS],
     packed: [u8; WEIGHT_BYTES],
     channels: [Channel; CHANNELS],
+    fine: [Fine; CHANNELS],
     scratch: [u32; SCRATCH_WORDS],
 }
 
@@ -32,6 +33,7 @@ impl Memory {
         expected: [0; ELEMENTS],
         packed: [0; WEIGHT_BYTES],
         channels: [Channel::new(0, Multiplier(0)); CHANNELS],
+        fine: [Fine([0; 2]); CHANNELS],
         scratch: [0; SCRATCH_WORDS],
     };
 }
@@ -157,6 +159,10 @@ impl Case {
                 _ => Channel::new((numbers.next() << 1) as i32 >> numbers.within(1, 31), Multiplier(code)),
             };
         }
+        let wide = any && numbers.next() % 3 == 0;
+        for fine in &mut memory.fine[..output.channels] {
+            *fine = Fine(((numbers.next() % (1 << FINE_BITS)) as u16).to_le_bytes());
+        }
         let quantisation = if any {
             let (a, b) = (numbers.next() as i8, numbers.next() as i8);
             let whole = numbers.next() % 2 == 0;
@@ -168,10 +174,11 @@ impl Case {
         let input_zero_point = if any { numbers.next() as i8 } else { -128 };
         let weights = Weights {
             channels: &memory.channels[..output.channels],
+            fine: if wide { &memory.fine[..output.channels] } else { &[] },
             packed: Packed::new(&memory.packed[..at], bits),
             bits,
             fan_in,
-            base_shift,
+            base_shift: if wide { base_shift.min(*WIDE_BASE_SHIFT.end()) } else { base_shift },
         };
         let op = match kind {
             Kind::Convolution => Op::Convolution(window, weights),

@@ -82,7 +82,7 @@ impl Kernels for Portable {
                 let products = strip.iter().zip(values).map(|(&w, &v)| i32::from(w) * i32::from(v));
                 sum = products.fold(sum, i32::wrapping_add);
             }
-            *logit = quant::logit(sum, parameters.multiplier(), weights.base_shift);
+            *logit = quant::logit(sum, weights.factor(class));
         }
     }
 

@@ -29,8 +29,7 @@ fn each_output(
         let channel = index % channels;
         let x = index / channels % width;
         let y = index / channels / width;
-        let multiplier = weights.channels.get(channel).map_or(quant::Multiplier(0), |c| c.multiplier());
-        *out = quant::requantise(at(y, x, channel), multiplier, weights.base_shift, layer.quantisation);
+        *out = quant::requantise(at(y, x, channel), weights.factor(channel), layer.quantisation);
     }
 }
 
@@ -137,7 +136,7 @@ impl Kernels for Reference {
     ) {
         let (shape, to) = (layer.input.shape, layer.output.shape);
         let (kernel_height, kernel_width) = (window.kernel_height.max(1), window.kernel_width.max(1));
-        for (channel, parameters) in weights.channels.iter().enumerate() {
+        for channel in 0..weights.channels.len() {
             let kept = bytemuck::cast_slice_mut(&mut *scratch);
             let mut rows = Rows { kept, kernel_height, shape, end: 0 };
             for y in 0..to.height {
@@ -150,9 +149,8 @@ impl Kernels for Reference {
                             .and_then(|(row, column)| rows.get(row, column))
                             .unwrap_or(layer.input.zero_point)
                     });
-                    let (multiplier, shift) = (parameters.multiplier(), weights.base_shift);
                     if let Some(out) = place.get_mut((y * to.width + x) * to.channels + channel) {
-                        *out = quant::requantise(accumulator, multiplier, shift, layer.quantisation);
+                        *out = quant::requantise(accumulator, weights.factor(channel), layer.quantisation);
                     }
                 }
             }
@@ -162,8 +160,7 @@ impl Kernels for Reference {
     fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {
         for (class, logit) in logits.iter_mut().enumerate() {
             let accumulator = accumulate(weights, class, |t| input.get(t).copied().unwrap_or(0));
-            let multiplier = weights.channels.get(class).map_or(quant::Multiplier(0), |c| c.multiplier());
-            *logit = quant::logit(accumulator, multiplier, weights.base_shift);
+            *logit = quant::logit(accumulator, weights.factor(class));
         }
     }
 

@@ -1,9 +1,9 @@
 //! Every kernel set against [`Reference`], on generated layers of every kind, width, kernel size, stride and padding.
 
 use super::{Dsp, Kernels, Portable, Reference, scratch_words};
-use crate::blob::Channel;
+use crate::blob::{Channel, Fine};
 use crate::layer::{Geometry, Kind, Layer, Op, Shape, Tensor, Weights, Window};
-use crate::quant::{AddScale, Multiplier, Output, Packed, pack};
+use crate::quant::{AddScale, FINE_BITS, Multiplier, Output, Packed, WIDE_BASE_SHIFT, pack};
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
@@ -18,6 +18,7 @@ struct Case {
     seed: u64,
     zero_point: i8,
     base_shift: u8,
+    wide: bool,
 }
 
 /// Numbers that depend only on the seed.
@@ -36,7 +37,7 @@ prop_compose! {
         (kernel_height, kernel_width, stride) in (1usize..8, 1usize..8, 1usize..4),
         (pads, depthwise, bits, seed) in (any::<(u8, u8)>(), any::<bool>(), 4u8..=8, any::<u64>()),
         (zero_point, base_shift, cut) in (any::<i8>(), 1u8..40, (0usize..3, 0usize..3)),
-        pointwise in 0u8..4,
+        (pointwise, wide) in (0u8..4, any::<bool>()),
     ) -> Case {
         // One in four is pointwise over the whole image, which most kernels have a path for.
         let (kernel_height, kernel_width, stride, cut) = match pointwise {
@@ -56,7 +57,8 @@ prop_compose! {
                 width: (width + window.pad_left).div_ceil(stride).saturating_sub(cut.1).max(1),
                 channels,
             },
-            window, depthwise, bits, seed, zero_point, base_shift,
+            window, depthwise, bits, seed, zero_point, wide,
+            base_shift: if wide { base_shift.min(*WIDE_BASE_SHIFT.end()) } else { base_shift },
         }
     }
 }
@@ -71,9 +73,13 @@ fn check<K: Kernels>(case: &Case) -> Result<(), TestCaseError> {
     let channels: Vec<Channel> = (0..case.output.channels)
         .map(|_| Channel::new(numbers.next() as i32 >> 16, Multiplier(numbers.next() as u16)))
         .collect();
+    let fine: Vec<Fine> = (0..if case.wide { channels.len() } else { 0 })
+        .map(|_| Fine(((numbers.next() % (1 << FINE_BITS)) as u16).to_le_bytes()))
+        .collect();
     let input: Vec<i8> = (0..case.input.elements().unwrap()).map(|_| numbers.next() as i8).collect();
     let weights = Weights {
         channels: &channels,
+        fine: &fine,
         packed: Packed::new(&packed, case.bits),
         bits: case.bits,
         fan_in,
@@ -168,12 +174,12 @@ macro_rules! held_against_reference {
             #[test]
             fn weights_longer_than_a_chunk() {
                 // 3 x 3 x 200 = 1,800 weights and 90 pixels: several chunks and several pixel tiles.
-                for bits in 4..=8 {
+                for (bits, wide) in (4..=8).flat_map(|bits| [(bits, false), (bits, true)]) {
                     let window = Window { kernel_height: 3, kernel_width: 3, stride: 1, pad_top: 1, pad_left: 1 };
                     let case = Case {
                         input: Shape { height: 9, width: 10, channels: 200 },
                         output: Shape { height: 9, width: 10, channels: 3 },
-                        window, depthwise: false, bits, seed: 7, zero_point: -128, base_shift: 14,
+                        window, depthwise: false, bits, seed: 7, zero_point: -128, base_shift: 14, wide,
                     };
                     check::<$kernels>(&case).unwrap();
                 }

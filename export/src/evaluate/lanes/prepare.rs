@@ -2,7 +2,7 @@
 
 use bomp_runtime::Model;
 use bomp_runtime::layer::{Layer, Op, Shape, Weights, Window};
-use bomp_runtime::quant::{self, Multiplier, Output};
+use bomp_runtime::quant::{self, Factor, Output};
 
 use super::isa::Isa;
 use super::requantise::{Adder, Requantiser};
@@ -42,7 +42,7 @@ pub(super) enum Work {
         shift: u8,
         output: Output,
     },
-    Classifier(Dense, Vec<(Multiplier, u8)>),
+    Classifier(Dense, Vec<Factor>),
 }
 
 /// Weights that join all channels: [group of outputs][tap][pair of channels][output of the group].
@@ -93,10 +93,9 @@ fn step(layer: &Layer<'_>, outputs: usize) -> Step {
         }
         Op::AveragePool { factor, shift } => Work::AveragePool { factor, shift, output: layer.quantisation },
         Op::Classifier(weights) => {
-            let multipliers =
-                weights.channels.iter().map(|channel| (channel.multiplier(), weights.base_shift)).collect();
+            let factors = (0..weights.channels.len()).map(|class| weights.factor(class)).collect();
             let positions = input.height * input.width;
-            Work::Classifier(dense(weights, positions, input.channels, outputs, None), multipliers)
+            Work::Classifier(dense(weights, positions, input.channels, outputs, None), factors)
         }
     };
     Step { sources, input, zero_point: layer.input.zero_point, output, work }
@@ -150,13 +149,13 @@ fn biases(weights: Weights<'_>) -> Vec<i32> {
 }
 
 fn requantisers(weights: Weights<'_>, output: Output) -> Vec<Requantiser> {
-    weights.channels.iter().map(|&channel| Requantiser::new(channel, weights.base_shift, output)).collect()
+    (0..weights.channels.len()).map(|channel| Requantiser::new(weights.factor(channel), output)).collect()
 }
 
 /// Logits of the sums of one class.
 #[inline(always)]
-pub(super) fn logits<const N: usize>(sums: [i32; N], (multiplier, base_shift): (Multiplier, u8)) -> [i32; N] {
-    sums.map(|sum| quant::logit(sum, multiplier, base_shift))
+pub(super) fn logits<const N: usize>(sums: [i32; N], factor: Factor) -> [i32; N] {
+    sums.map(|sum| quant::logit(sum, factor))
 }
 
 /// Pairs of a tensor: those of its positions, and one position more for what lies outside the image.

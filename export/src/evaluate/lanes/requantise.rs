@@ -3,13 +3,12 @@
 //! A shift right by s is a multiplication by 2^(33 - s), of which the upper word is taken, and then a rounding shift by 1, for
 //! every shift for which the shifted factor stays below 2^31. What does not fit goes element by element.
 
-use bomp_runtime::blob::Channel;
-use bomp_runtime::quant::{self, AddScale, Output};
+use bomp_runtime::quant::{self, AddScale, Factor, Output};
 
 use super::{LANES, Pairs};
 
-/// Shifts for which a mantissa below 2^13, shifted left by 33 - s, is below 2^31.
-const QUICK: std::ops::RangeInclusive<u32> = 15..=33;
+/// Bits of fraction on the quick path.
+const FRACTION: u32 = 33;
 /// Shifts for which an operand of magnitude at most 255, shifted left by 33 - s, is below 2^30.
 const QUICK_ADD: std::ops::RangeInclusive<u32> = 11..=33;
 
@@ -37,25 +36,21 @@ impl Saturation {
 
 /// One channel of a layer.
 pub(super) struct Requantiser {
-    channel: Channel,
-    base_shift: u8,
+    factor: Factor,
     output: Output,
     saturation: Saturation,
-    /// The shifted factor, where the shift is [`QUICK`].
-    factor: Option<i32>,
+    /// The factor with [`FRACTION`] bits of fraction, where it is such an integer.
+    quick: Option<i32>,
 }
 
 impl Requantiser {
-    pub(super) fn new(channel: Channel, base_shift: u8, output: Output) -> Self {
-        let multiplier = channel.multiplier();
-        let shift = u32::from(base_shift) + multiplier.shift_delta();
-        let factor = QUICK.contains(&shift).then(|| multiplier.mantissa() << (QUICK.end() - shift));
-        Self { channel, base_shift, output, saturation: Saturation::new(output), factor }
+    pub(super) fn new(factor: Factor, output: Output) -> Self {
+        Self { factor, output, saturation: Saturation::new(output), quick: factor.scaled_up(FRACTION) }
     }
 
     #[inline(always)]
     pub(super) fn apply(&self, sums: &[i32; LANES]) -> [i32; LANES] {
-        if let Some(factor) = self.factor {
+        if let Some(factor) = self.quick {
             let (factor, saturation) = (i64::from(factor), self.saturation);
             return sums.map(|sum| saturation.finish(i64::from(sum).wrapping_mul(factor)));
         }
@@ -64,8 +59,7 @@ impl Requantiser {
 
     #[cold]
     fn plain(&self, sums: &[i32; LANES]) -> [i32; LANES] {
-        let multiplier = self.channel.multiplier();
-        sums.map(|sum| quant::requantise(sum, multiplier, self.base_shift, self.output).into())
+        sums.map(|sum| quant::requantise(sum, self.factor, self.output).into())
     }
 }
 
@@ -118,7 +112,7 @@ impl Adder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bomp_runtime::quant::{BASE_SHIFT, Multiplier, WIDE_SHIFT};
+    use bomp_runtime::quant::{BASE_SHIFT, FINE_BITS, Multiplier, WIDE_BASE_SHIFT, WIDE_SHIFT};
     use proptest::prelude::*;
 
     fn output() -> impl Strategy<Value = Output> {
@@ -135,13 +129,17 @@ mod tests {
         #[test]
         fn requantises_as_specified(
             // Any accumulator, and small ones, whose results do not all saturate.
-            sums: [i32; LANES], shift in 0u32..32, code: u16, base in BASE_SHIFT, output in output(),
+            sums: [i32; LANES], shift in 0u32..32, code: u16, fine in 0u16..1 << FINE_BITS, base in BASE_SHIFT,
+            output in output(),
         ) {
             let sums = sums.map(|sum| sum >> shift);
-            let channel = Channel::new(0, Multiplier(code));
-            let found = Requantiser::new(channel, base, output).apply(&sums);
-            let expected = sums.map(|sum| i32::from(quant::requantise(sum, Multiplier(code), base, output)));
-            prop_assert_eq!(found, expected);
+            let multiplier = Multiplier(code);
+            let wide = Factor::wide(multiplier, fine, base.min(*WIDE_BASE_SHIFT.end()));
+            for factor in [Factor::narrow(multiplier, base), wide] {
+                let found = Requantiser::new(factor, output).apply(&sums);
+                let expected = sums.map(|sum| i32::from(quant::requantise(sum, factor, output)));
+                prop_assert_eq!(found, expected);
+            }
         }
 
         #[test]

@@ -2,10 +2,9 @@
 //! inputs are brought into the order of the weights once, some at a time, for all classes.
 
 use super::machine::{Codes, dots, even_halves, odd_halves, scale, smlad};
-use super::unpack::{factor, nibble_order};
-use crate::blob::Channel;
+use super::unpack::{nibble_order, quick_factor};
 use crate::layer::Weights;
-use crate::quant;
+use crate::quant::{self, Factor};
 
 /// Inputs that are kept in the scratch at a time; a multiple of 8.
 const CHUNK: usize = 256;
@@ -38,10 +37,11 @@ pub(super) fn classifier(weights: Weights<'_>, input: &[i8], logits: &mut [i32],
             *logit = plain_dot(weights, class, input, *logit);
         }
     }
-    for (logit, channel) in logits.iter_mut().zip(weights.channels) {
-        *logit = match factor(channel, weights.base_shift) {
+    for (class, logit) in logits.iter_mut().enumerate() {
+        let factor = weights.factor(class);
+        *logit = match quick_factor(factor) {
             Some(factor) => scale(*logit, factor),
-            None => plain_logit(*logit, channel, weights.base_shift),
+            None => plain_logit(*logit, factor),
         };
     }
 }
@@ -84,6 +84,6 @@ fn plain_dot(weights: Weights<'_>, class: usize, input: &[i8], sum: i32) -> i32 
 /// [`quant::logit`], out of the way.
 #[cold]
 #[inline(never)]
-fn plain_logit(sum: i32, channel: &Channel, base_shift: u8) -> i32 {
-    quant::logit(sum, channel.multiplier(), base_shift)
+fn plain_logit(sum: i32, factor: Factor) -> i32 {
+    quant::logit(sum, factor)
 }

@@ -5,10 +5,9 @@
 
 use super::at_least_1;
 use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
-use super::unpack::{factor, long_factor, unpack_row};
-use crate::blob::Channel;
+use super::unpack::{long_factor, quick_factor, unpack_row};
 use crate::layer::{Layer, Shape, Weights, Window};
-use crate::quant;
+use crate::quant::{self, Factor};
 
 /// Words for unpacked weights, as long as that is more than one group of channels needs.
 const WEIGHT_WORDS: usize = 280;
@@ -149,13 +148,12 @@ impl Work<'_, '_> {
             unpack_row(self.weights.packed, (first + lane) * fan_in, fan_in, places);
         }
         // A factor of 0 means that the group is requantised the long way.
-        let factors = channels.first_chunk::<4>().and_then(|channels| {
-            let all = |factor: fn(&Channel, u8) -> Option<i32>| {
-                let [a, b, c, d] =
-                    channels.each_ref().map(|channel| factor(channel, self.weights.base_shift));
+        let factors = channels.first_chunk::<4>().and_then(|_| {
+            let all = |factor: fn(Factor) -> Option<i32>| {
+                let [a, b, c, d] = [0, 1, 2, 3].map(|lane| factor(self.weights.factor(first + lane)));
                 Some([a?, b?, c?, d?])
             };
-            all(factor).or_else(|| all(long_factor))
+            all(quick_factor).or_else(|| all(long_factor))
         });
         if let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() {
             [*a, *b, *c, *d] = factors.unwrap_or([0; 4]).map(|factor| factor as u32);
@@ -180,12 +178,12 @@ impl Work<'_, '_> {
         if table.get(GROUP_HEAD + 8 * fours).is_some_and(|&factor| factor != 0) {
             return machine::pixels(Group { table, fours }, steps, values, output);
         }
-        let channels = self.weights.channels.get(first..).unwrap_or(&[]);
         for index in 0..steps.count {
             let sums = machine::sums(table, fours, values.get(index * steps.input..).unwrap_or(&[]));
             let places = output.get_mut(index * steps.output..).unwrap_or(&mut []);
+            let channels = first..self.weights.channels.len();
             for ((sum, channel), place) in sums.into_iter().zip(channels).zip(places) {
-                *place = plain(sum, channel, self.weights.base_shift, self.layer.quantisation);
+                *place = plain(sum, self.weights.factor(channel), self.layer.quantisation);
             }
         }
     }
@@ -244,6 +242,6 @@ fn copy(from: &[i8], to: &mut [i8], count: usize) {
 /// [`quant::requantise`], out of the way.
 #[cold]
 #[inline(never)]
-pub(super) fn plain(sum: i32, channel: &Channel, base_shift: u8, output: quant::Output) -> i8 {
-    quant::requantise(sum, channel.multiplier(), base_shift, output)
+pub(super) fn plain(sum: i32, factor: Factor, output: quant::Output) -> i8 {
+    quant::requantise(sum, factor, output)
 }

@@ -7,7 +7,7 @@ use core::cell::Cell;
 use super::at_least_1;
 use super::convolution::plain;
 use super::machine::{self, LANE_HEAD, LANE_TAIL, Lane, Rows, halves};
-use super::unpack::{factor, long_factor};
+use super::unpack::{long_factor, quick_factor};
 use crate::layer::{Layer, Shape, Weights, Window};
 
 /// Rows of the plane beyond the kernel's, at least; each saves copying.
@@ -133,12 +133,12 @@ impl Work<'_, '_> {
                 before = second;
             }
         }
-        let Some(channel) = self.weights.channels.get(channel) else { return };
-        *head = [channel.bias() as u32; LANE_HEAD];
+        let Some(parameters) = self.weights.channels.get(channel) else { return };
+        *head = [parameters.bias() as u32; LANE_HEAD];
         let [place, zero_point, ..] = tail;
         // A factor of 0 means that the channel is requantised the long way.
-        let base_shift = self.weights.base_shift;
-        *place = factor(channel, base_shift).or_else(|| long_factor(channel, base_shift)).unwrap_or(0) as u32;
+        let factor = self.weights.factor(channel);
+        *place = quick_factor(factor).or_else(|| long_factor(factor)).unwrap_or(0) as u32;
         *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
     }
 
@@ -207,14 +207,14 @@ impl Work<'_, '_> {
             let rows = Rows { pitch, step: shape.channels, width: shape.width, count };
             return machine::rows(lane, rows, self.plane, output);
         }
-        let Some(parameters) = self.weights.channels.get(channel) else { return };
+        let factor = self.weights.factor(channel);
         let plane = bytemuck::cast_slice(self.plane);
         let places = output.iter_mut().step_by(at_least_1(shape.channels)).take(shape.width * count);
         for (index, place) in places.enumerate() {
             let (y, x) = (index / at_least_1(shape.width), index % at_least_1(shape.width));
             let at = y * stride * 2 * pitch + x * stride;
             let sum = machine::plane_sum(&lane, plane, 2 * pitch, at);
-            *place = plain(sum, parameters, self.weights.base_shift, self.layer.quantisation);
+            *place = plain(sum, factor, self.layer.quantisation);
         }
     }
 }

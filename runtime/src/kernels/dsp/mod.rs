@@ -3,7 +3,8 @@
 //!
 //! Bit for bit equal to [`super::Reference`]. Weights of every width are unpacked to halves once, so all widths run alike. A
 //! factor is shifted so that the upper word of one multiplication is the result: SMMLAR multiplies, adds the zero point
-//! and rounds half up at once. Shifts of 33..=45 take five instructions more; others are requantised as specified, slowly.
+//! and rounds half up at once. Shifts of 33..=45, and of 28..=58 in wide layers, take five instructions more; others are
+//! requantised as specified, slowly.
 //! All memory beyond a few hundred bytes of stack is the layer's scratch.
 //!
 //! Only [`machine`] knows the processor; on any other its loops are plain Rust, which the tests of the host hold against

@@ -6,8 +6,7 @@
 
 use super::at_least_1;
 use super::machine::{pairs_of, subtract_halves};
-use crate::blob::Channel;
-use crate::quant::Packed;
+use crate::quant::{Factor, Packed};
 
 /// Unsigned codes of eight weights of `B` bits as pairs: 0 and 2, 1 and 3, 4 and 6, 5 and 7. `B` is 4..=8.
 #[inline(always)]
@@ -66,26 +65,22 @@ fn unpack_eights<const B: usize>(bytes: &[u8], places: &mut [u32]) {
     }
 }
 
-/// The factor of an accumulator, multiplier * 2^(32 - shift), or `None` where it is not an integer of 32 bits: then one
-/// instruction cannot requantise exactly.
+/// A factor times 2^32, or `None` where it is not an integer of 32 bits: then one instruction cannot requantise exactly.
 #[inline]
-pub(super) fn factor(channel: &Channel, base_shift: u8) -> Option<i32> {
-    let multiplier = channel.multiplier();
-    let shift = u32::from(base_shift) + multiplier.shift_delta();
-    let quick = 14..=32;
-    quick.contains(&shift).then(|| multiplier.mantissa() << (32 - shift))
+pub(super) const fn quick_factor(factor: Factor) -> Option<i32> {
+    factor.scaled_up(32)
 }
 
-/// The factor of an accumulator for a shift of 15..=45 in two steps, without loss as both round down: multiplier * 2^18, of
-/// whose product the upper word is taken, and in the low 5 bits what is left to shift, 1..=31. See [`is_long`].
+/// A factor in two steps, without loss as both round down: the mantissa shifted up to bit 30, of whose product the upper word is
+/// taken, and in the low 5 bits what is left to shift, 1..=31. That reaches shifts of 15..=45, in a wide layer of 28..=58. See
+/// [`is_long`].
 #[inline]
-pub(super) fn long_factor(channel: &Channel, base_shift: u8) -> Option<i32> {
-    let multiplier = channel.multiplier();
-    let shift = u32::from(base_shift) + multiplier.shift_delta();
-    (15..=45).contains(&shift).then(|| multiplier.mantissa() << 18 | (shift - 14) as i32)
+pub(super) fn long_factor(factor: Factor) -> Option<i32> {
+    let left = (factor.shift + factor.room()).wrapping_sub(32);
+    (1..=31).contains(&left).then(|| factor.mantissa << factor.room() | left as i32)
 }
 
-/// Whether a factor is one of [`long_factor`]: it is at least 2^30 and not a multiple of 32, which no [`factor`] is.
+/// Whether a factor is one of [`long_factor`]: it is at least 2^30 and not a multiple of 32, which no [`quick_factor`] is.
 #[inline]
 pub(super) const fn is_long(factor: u32) -> bool {
     factor >= 1 << 30 && factor & 31 != 0

@@ -56,7 +56,8 @@ pub(super) fn convolution(
                 .fold(0i32, |sum, first| sum.wrapping_add(unpack_chunk(&mut rows, index, first)));
             *start = channel.bias().wrapping_sub(sum.wrapping_mul(OFFSET));
         }
-        let requantiser = Requantiser::<GROUP>::new(channels, weights.base_shift, layer.quantisation);
+        let range = first_channel..first_channel + channels.len();
+        let requantiser = Requantiser::<GROUP>::new(weights, range, layer.quantisation);
         for first_pixel in (0..pixels).step_by(tile.max(1)) {
             for first in (0..fan_in).step_by(chunk.max(1)) {
                 // Weights that fit whole are there since the start values were computed.

@@ -57,7 +57,7 @@ fn in_lanes<const LANES: usize>(
         let first = first.min(to.channels - LANES);
         let totals = lanes.load(weights, first);
         let channels = weights.channels.get(first..first + LANES).unwrap_or(&[]);
-        let requantiser = Requantiser::<LANES>::new(channels, weights.base_shift, layer.quantisation);
+        let requantiser = Requantiser::<LANES>::new(weights, first..first + LANES, layer.quantisation);
         let mut start = [0; LANES];
         for ((start, channel), total) in start.iter_mut().zip(channels).zip(totals) {
             *start = channel.bias().wrapping_sub(total * Lanes::<LANES>::OFFSET);

@@ -5,11 +5,13 @@
 //! floor(floor(x * 2^33 / 2^32) / 2 + 1/2) = floor(x + 1/2). So one multiplication does for every shift for which the
 //! shifted factor stays below 2^31; the others take the plain path.
 
-use crate::blob::Channel;
+use core::ops::Range;
+
+use crate::layer::Weights;
 use crate::quant::{self, AddScale, Output};
 
-/// Shifts of a [`Requantiser`]'s quick path: a mantissa below 2^13, shifted left by at most 18, is below 2^31.
-const QUICK: core::ops::RangeInclusive<u32> = 15..=33;
+/// Bits of fraction on a [`Requantiser`]'s quick path.
+const FRACTION: u32 = 33;
 /// Shifts of an [`Adder`]: an operand of magnitude at most 255, shifted left by at most 22, is below 2^30.
 const QUICK_ADD: core::ops::RangeInclusive<u32> = 11..=33;
 
@@ -37,36 +39,38 @@ impl Saturation {
 
 /// [`quant::requantise`] for up to `N` neighbouring channels.
 pub(super) struct Requantiser<'a, const N: usize> {
-    channels: &'a [Channel],
-    base_shift: u8,
+    weights: Weights<'a>,
+    /// The channels, at most `N`.
+    channels: Range<usize>,
     output: Output,
     saturation: Saturation,
-    /// Shifted factors, where all shifts are [`QUICK`].
+    /// Factors with [`FRACTION`] bits of fraction, where all are such integers.
     factors: Option<[i32; N]>,
 }
 
 impl<'a, const N: usize> Requantiser<'a, N> {
     /// At most the first `N` of `channels`.
-    pub(super) fn new(channels: &'a [Channel], base_shift: u8, output: Output) -> Self {
+    pub(super) fn new(weights: Weights<'a>, channels: Range<usize>, output: Output) -> Self {
         let mut factors = Some([0; N]);
-        for (index, channel) in channels.iter().enumerate().take(N) {
-            let multiplier = channel.multiplier();
-            let shift = u32::from(base_shift) + multiplier.shift_delta();
-            if !QUICK.contains(&shift) {
+        for (index, channel) in channels.clone().enumerate().take(N) {
+            let factor = weights.factor(channel).scaled_up(FRACTION);
+            if factor.is_none() {
                 factors = None;
             }
-            if let Some(factor) = factors.as_mut().and_then(|factors| factors.get_mut(index)) {
-                *factor = multiplier.mantissa() << (QUICK.end() - shift);
+            if let (Some(factor), Some(place)) =
+                (factor, factors.as_mut().and_then(|factors| factors.get_mut(index)))
+            {
+                *place = factor;
             }
         }
-        Self { channels, base_shift, output, saturation: Saturation::new(output), factors }
+        Self { weights, channels, output, saturation: Saturation::new(output), factors }
     }
 
     /// Requantises one accumulator of each channel.
     #[inline(always)]
     pub(super) fn apply(&self, accumulators: &[i32], places: &mut [i8]) {
         let Some(factors) = &self.factors else {
-            return plain(self.channels, self.base_shift, self.output, accumulators, places);
+            return self.plain(accumulators, places);
         };
         let places = places.get_mut(..self.channels.len()).unwrap_or(&mut []);
         quick(self.saturation, factors, accumulators, places);
@@ -81,11 +85,18 @@ impl<'a, const N: usize> Requantiser<'a, N> {
                 *place = self.saturation.finish(i64::from(accumulator) * i64::from(factor));
             }
         } else {
-            for ((&accumulator, channel), place) in accumulators.iter().zip(self.channels).zip(&mut places) {
-                *place = plain_one(accumulator, channel, self.base_shift, self.output);
-            }
+            self.plain(accumulators, &mut places);
         }
         places
+    }
+
+    /// As specified.
+    #[cold]
+    #[inline(never)]
+    fn plain(&self, accumulators: &[i32], places: &mut [i8]) {
+        for ((&accumulator, channel), place) in accumulators.iter().zip(self.channels.clone()).zip(places) {
+            *place = quant::requantise(accumulator, self.weights.factor(channel), self.output);
+        }
     }
 }
 
@@ -94,20 +105,6 @@ fn quick(saturation: Saturation, factors: &[i32], accumulators: &[i32], places: 
     for ((&accumulator, &factor), place) in accumulators.iter().zip(factors).zip(places) {
         *place = saturation.finish(i64::from(accumulator) * i64::from(factor));
     }
-}
-
-#[cold]
-#[inline(never)]
-fn plain(channels: &[Channel], base_shift: u8, output: Output, accumulators: &[i32], places: &mut [i8]) {
-    for ((&accumulator, channel), place) in accumulators.iter().zip(channels).zip(places) {
-        *place = plain_one(accumulator, channel, base_shift, output);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn plain_one(accumulator: i32, channel: &Channel, base_shift: u8, output: Output) -> i8 {
-    quant::requantise(accumulator, channel.multiplier(), base_shift, output)
 }
 
 /// [`quant::add`] for one layer.
@@ -140,7 +137,8 @@ impl Adder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant::{BASE_SHIFT, Multiplier, WIDE_SHIFT};
+    use crate::blob::{Channel, Fine};
+    use crate::quant::{BASE_SHIFT, FINE_BITS, Multiplier, Packed, WIDE_BASE_SHIFT, WIDE_SHIFT};
     use proptest::prelude::*;
 
     prop_compose! {
@@ -161,15 +159,24 @@ mod tests {
         fn requantises_as_specified(
             accumulators in [accumulator(), accumulator()],
             codes: [u16; 2],
-            base in BASE_SHIFT,
+            fine in [0u16..1 << FINE_BITS, 0u16..1 << FINE_BITS],
+            (wide, base_shift) in (any::<bool>(), BASE_SHIFT),
             output in output(),
         ) {
-            let multipliers = codes.map(Multiplier);
-            let channels = multipliers.map(|multiplier| Channel::new(0, multiplier));
+            let channels = codes.map(|code| Channel::new(0, Multiplier(code)));
+            let fine = fine.map(|fine| Fine(fine.to_le_bytes()));
+            let weights = Weights {
+                channels: &channels,
+                fine: if wide { &fine } else { &[] },
+                packed: Packed::new(&[], 4),
+                bits: 4,
+                fan_in: 0,
+                base_shift: if wide { base_shift.min(*WIDE_BASE_SHIFT.end()) } else { base_shift },
+            };
             let mut found = [0; 2];
-            Requantiser::<3>::new(&channels, base, output).apply(&accumulators, &mut found);
+            Requantiser::<3>::new(weights, 0..2, output).apply(&accumulators, &mut found);
             for index in 0..2 {
-                let expected = quant::requantise(accumulators[index], multipliers[index], base, output);
+                let expected = quant::requantise(accumulators[index], weights.factor(index), output);
                 prop_assert_eq!(found[index], expected);
             }
         }
