@@ -1,7 +1,7 @@
 //! Untrusted bytes: every corruption of a valid blob is refused or runs without a panic, and each kind of damage has its
 //! own error. The blob is written by hand here, byte by byte after FORMAT.md, so the writer is not trusted either.
 
-use bomp_runtime::blob::{Channel, HEADER_BYTES, RECORD_BYTES, checksum};
+use bomp_runtime::blob::{Channel, HEADER_BYTES, RECORD_BYTES, checksum, weighted_data_bytes};
 use bomp_runtime::kernels::Reference;
 use bomp_runtime::quant::{Multiplier, pack};
 use bomp_runtime::{Arena, Model, ModelError, RunError, arena};
@@ -120,16 +120,19 @@ fn blob_with(wide: bool) -> Vec<u8> {
     bytes.extend([0x80, 0]);
     bytes.extend(0.5f32.to_le_bytes());
     bytes.extend(0.25f32.to_le_bytes());
-    for row in &rows {
-        bytes.extend([row.kind_bits, row.kernel, row.padding, row.stride]);
-        bytes.extend(row.quantisation.map(|value| value as u8));
-        bytes.extend([row.shift, row.source[0], row.source[1]]);
-        bytes.extend(row.shape.map(u16::to_le_bytes).concat());
-        bytes.extend(row.offset.to_le_bytes());
-    }
+    rows.iter().for_each(|row| append(&mut bytes, row));
     bytes.extend(data);
     seal(&mut bytes, true);
     bytes
+}
+
+/// Writes a record.
+fn append(bytes: &mut Vec<u8>, row: &Row) {
+    bytes.extend([row.kind_bits, row.kernel, row.padding, row.stride]);
+    bytes.extend(row.quantisation.map(|value| value as u8));
+    bytes.extend([row.shift, row.source[0], row.source[1]]);
+    bytes.extend(row.shape.map(u16::to_le_bytes).concat());
+    bytes.extend(row.offset.to_le_bytes());
 }
 
 /// Makes the checksum (and the length, when asked) right again after an edit. `grown` appends the checksum.
@@ -385,4 +388,41 @@ fn every_single_bit_flip_is_refused() {
         damaged[bit / 8] ^= 1 << (bit % 8);
         assert!(Model::new(&damaged).is_err(), "bit {bit}");
     }
+}
+
+#[test]
+fn a_tensor_of_more_elements_than_allowed_is_never_placed() {
+    let row = |kind_bits, kernel, stride, quantisation, shape, offset| Row {
+        kind_bits,
+        kernel,
+        padding: 0,
+        stride,
+        quantisation,
+        shift: 12,
+        source: [0, 0],
+        shape,
+        offset,
+    };
+    // 2^28 elements are made 2^29, and those few again, so that every shape chains.
+    let any = [-128, -128, 127];
+    let rows = [
+        row(4 << 4, 0x11, 1, any, [16_384, 16_384, 2], 0),
+        row(4 << 4, 0x11, 15, any, [1_093, 1_093, 1], 0),
+        row(4 << 4, 0x11, 15, any, [73, 73, 1], 0),
+        row(4 | 4 << 4, 0, 0, [0, 0, 0], [1, 1, 1], 0),
+    ];
+    let data: usize = [(2, 1), (1, 2), (1, 1), (1, 73 * 73)]
+        .map(|(channels, fan_in)| weighted_data_bytes(channels, fan_in, 4))
+        .iter()
+        .sum();
+    let mut bytes = blob()[..HEADER_BYTES].to_vec();
+    let total = HEADER_BYTES + rows.len() * RECORD_BYTES + data + 4;
+    bytes[6..8].copy_from_slice(&(rows.len() as u16).to_le_bytes());
+    bytes[8..12].copy_from_slice(&(total as u32).to_le_bytes());
+    bytes[12..16].copy_from_slice(&(1u32 << 31).to_le_bytes());
+    bytes[20..26].copy_from_slice(&[16_384u16, 16_384, 1].map(u16::to_le_bytes).concat());
+    rows.iter().for_each(|row| append(&mut bytes, row));
+    bytes.extend(vec![0; data]);
+    seal(&mut bytes, true);
+    assert_eq!(Model::new(&bytes).err(), Some(ModelError::ArenaOverlap { layer: 0, tensor: 0 }));
 }

@@ -1,7 +1,12 @@
 //! What the integration tests share: the project's programs, built once per test process, and how a test runs them.
 
+#[path = "../attacks/mod.rs"]
+pub mod attacks;
+pub mod databases;
+pub mod faults;
 pub mod invented;
 pub mod kills;
+pub mod long;
 pub mod postgres;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! `cargo xtask check`: what must pass before the tests are worth their time. `.ci/run` is this, then `cargo xtask test`.
 
+mod licences;
+
 use crate::{setup, workspace};
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -8,9 +10,10 @@ use std::time::{Duration, Instant};
 type Phase = (&'static str, fn() -> Result<()>);
 
 /// The cheap check comes first; clippy compiles, so it needs the libraries that setup installs.
-const PHASES: [Phase; 3] = [
+const PHASES: [Phase; 4] = [
     ("format", format),
     ("setup", || setup::run(&setup::Options::default())),
+    ("licences", licences::run),
     ("clippy", || {
         let lints = ["--", "-D", "warnings"];
         workspace::cargo(&[&["clippy", "--release", "--workspace", "--all-targets"], &lints[..]].concat())
@@ -38,7 +41,8 @@ pub(crate) fn run() -> Result<()> {
 /// Checks the layout of the source of every package, the firmware's included: it is outside the workspace.
 fn format() -> Result<()> {
     workspace::cargo(&["fmt", "--all", "--check"])?;
-    for firmware in ["firmware-sim/firmware/Cargo.toml", "firmware-sim/kernels/Cargo.toml"] {
+    for firmware in ["firmware-sim/firmware/Cargo.toml", "firmware-sim/kernels/Cargo.toml", "fuzz/Cargo.toml"]
+    {
         if workspace::root()?.join(firmware).is_file() {
             workspace::cargo(&["fmt", "--manifest-path", firmware, "--check"])?;
         }

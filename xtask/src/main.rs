@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod gpu_check;
 mod machine;
 mod programs;
@@ -11,6 +12,7 @@ mod setup;
 mod sizes;
 mod study;
 mod test;
+mod trust;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -29,12 +31,14 @@ enum Command {
     Setup(setup::Options),
     Quickstart(quickstart::Options),
     Bench(bench::Options),
+    Fuzz(fuzz::Options),
     GpuCheck(gpu_check::Options),
     Sizes(sizes::Options),
     Study(study::Options),
+    Trust(trust::Options),
     /// Set up, then run every test of the workspace
     Test,
-    /// Check the format, set up, run clippy with warnings denied; print how long each took
+    /// Check the format, set up, ask cargo-deny for licences, run clippy with warnings denied; print how long each took
     Check,
 }
 
@@ -43,9 +47,11 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options),
         Command::Quickstart(options) => quickstart::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::GpuCheck(options) => gpu_check::run(&options),
         Command::Sizes(options) => sizes::run(&options),
         Command::Study(options) => study::run(&options),
+        Command::Trust(options) => trust::run(&options),
         Command::Test => test::run(),
         Command::Check => check::run(),
     };

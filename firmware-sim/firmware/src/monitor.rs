@@ -36,6 +36,8 @@ pub trait Device {
 const LINE_BYTES: usize = 80;
 /// The command set, by the name that runners look for.
 const PROFILE: &[u8] = b"ULPMark for tinyML Firmware V0.0.1";
+/// Most inferences of one command: no command can take the device for days.
+const MOST_INFERENCES: u32 = 1_000_000;
 /// Bytes on a line of `db print`.
 const PRINTED: usize = 8;
 
@@ -183,9 +185,10 @@ impl<D: Device> Monitor<D> {
     }
 
     fn infer(&mut self, count: Option<&[u8]>, warm_ups: Option<&[u8]>) {
-        let count = count.map_or(Some(1), number).filter(|&count| count > 0);
-        let (Some(count), Some(warm_ups)) = (count, warm_ups.map_or(Some(10), number)) else {
-            return self.say(b"e-[Inferences must be more than 0, warm-ups a number]\r\n");
+        let few = |word: &[u8]| number(word).filter(|&count| count <= MOST_INFERENCES);
+        let count = count.map_or(Some(1), few).filter(|&count| count > 0);
+        let (Some(count), Some(warm_ups)) = (count, warm_ups.map_or(Some(10), few)) else {
+            return self.say(b"e-[Inferences must be 1 to 1000000, warm-ups at most as many]\r\n");
         };
         if self.expected == 0 || self.loaded < self.expected {
             return self.say(b"e-[The input is not loaded]\r\n");

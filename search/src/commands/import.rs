@@ -6,10 +6,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bomp_search::proposal::Proposal;
-use bomp_search::space::Usage;
-use bomp_search::study::{StudyConfig, Trial, Worker};
+use bomp_search::study::{Location, StudyConfig, Trial, Worker, sound};
 use serde::Deserialize;
 
 use super::{Outcome, options};
@@ -25,18 +24,7 @@ struct Status {
 /// Makes the study.
 pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
     let Status { config, trials, .. } = read(&options.file)?;
-    let mut store = options.study.create(&config)?;
-    store.enlist(&Worker::default())?;
-    for trial in &trials {
-        let Trial { number, genotype, usage, lead, .. } = trial.clone();
-        let lease = store.claim_new(number, &Proposal { genotype, usage, lead })?;
-        let lease = lease.with_context(|| format!("{}: another process writes to it", options.study))?;
-        if trial.is_running() {
-            store.release(lease)?;
-        } else {
-            store.end(lease, &trial.state)?;
-        }
-    }
+    write(&options.study, &config, &trials)?;
     println!(
         "{}: {} trials; `bomp-search resume --study {}` goes on",
         options.study,
@@ -44,6 +32,23 @@ pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
         options.study
     );
     Ok(Outcome::Done)
+}
+
+/// Makes a study of trials whose numbers are their places.
+pub(super) fn write(study: &Location, config: &StudyConfig, trials: &[Trial]) -> Result<()> {
+    let mut store = study.create(config)?;
+    store.enlist(&Worker::default())?;
+    for trial in trials {
+        let Trial { number, genotype, usage, lead, .. } = trial.clone();
+        let lease = store.claim_new(number, &Proposal { genotype, usage, lead })?;
+        let lease = lease.with_context(|| format!("{study}: another process writes to it"))?;
+        if trial.is_running() {
+            store.release(lease)?;
+        } else {
+            store.end(lease, &trial.state)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads and checks everything before anything is written.
@@ -64,18 +69,9 @@ fn read(path: &Path) -> Result<Status> {
             number == index as u64,
             "{file}: trials[{index}].number is {number}: a trial is missing before it"
         );
-        let space = &status.config.space;
-        space.point(&trial.genotype).with_context(|| format!("{file}: trials[{index}].genotype"))?;
-        let usage = Usage::of(&space.network(&trial.genotype));
-        ensure!(
-            usage == trial.usage,
-            "{file}: trials[{index}].usage is {}, but its genotype takes {usage}: it was changed, or is of another version",
-            trial.usage
-        );
-        ensure!(
-            trial.lead.is_none_or(|lead| lead < number),
-            "{file}: trials[{index}].lead is not an earlier trial"
-        );
+        if let Some(problem) = sound(&status.config, trial) {
+            bail!("{file}: trials[{index}].{problem}");
+        }
     }
     Ok(status)
 }

@@ -14,6 +14,7 @@ mod preset;
 mod progress;
 mod report;
 mod run;
+mod salvage;
 mod status;
 mod table;
 mod trainer;
@@ -40,6 +41,7 @@ enum Command {
     Status(StudyOptions),
     Pareto(options::Pareto),
     Import(options::Import),
+    Salvage(options::Salvage),
     Finalise(options::Finalise),
     Report(options::Report),
     AskTell(options::AskTell),
@@ -74,6 +76,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Pareto(options) => front::run(&options),
         Command::Import(options) => import::run(&options),
+        Command::Salvage(options) => salvage::run(&options),
         Command::Finalise(options) => finalise::run(&options),
         Command::Report(options) => report::run(&options),
         Command::AskTell(options) => ask_tell::run(&options),

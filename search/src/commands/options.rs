@@ -270,6 +270,23 @@ pub(crate) struct Import {
     pub(crate) file: PathBuf,
 }
 
+/// Make a study of what can still be read of one whose database is damaged
+///
+/// The damaged study is not touched. Where trials are lost the others move up, so float networks that were kept for further
+/// policies are left behind.
+#[derive(clap::Args)]
+pub(crate) struct Salvage {
+    /// Folder of the damaged study
+    #[arg(long, value_name = "DIR")]
+    pub(crate) study: PathBuf,
+    /// Folder of the new study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) into: Location,
+    /// Take the configuration from what `bomp-search status --json` printed earlier, if the study's own is damaged
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// Train the networks of the Pareto front to the end and write them for `bomp-export pack`
 ///
 /// The test images are touched here and nowhere else. A network that is finished already is not trained again.

@@ -239,7 +239,7 @@ impl Storage for Postgres {
         let (study, place) = (self.study(), self.place());
         let query = format!("SELECT {COLUMNS} FROM bomp_trials WHERE study = $1 ORDER BY number");
         let rows = self.link.run(|client| client.query(&query, &[&study]))?;
-        rows.iter().map(|row| read(row).trial(&place)).collect()
+        record::trials(rows.iter().map(read).collect(), &place)
     }
 
     fn enlist(&mut self, worker: &Worker) -> Result<(), StoreError> {

@@ -75,6 +75,17 @@ impl Record {
     }
 }
 
+/// All trials of a study, in order of their numbers, of which none is missing.
+pub(super) fn trials(records: Vec<Record>, place: &str) -> Result<Vec<Trial>, StoreError> {
+    let trial = |(index, record): (usize, Record)| {
+        if record.number != index as i64 {
+            return Err(StoreError::Missing { place: place.to_owned(), number: index as u64 });
+        }
+        record.trial(place)
+    };
+    records.into_iter().enumerate().map(trial).collect()
+}
+
 /// The columns that the end of a trial sets.
 #[derive(Debug)]
 pub(super) struct End {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+};
 
 use super::lock::WorkerLock;
 use super::record::{self, COLUMNS, End, Record, SCHEMA, TOO_OFTEN};
@@ -15,7 +17,22 @@ use super::storage::{Lease, Storage, StoreError, Worker};
 use super::{StudyConfig, Trial, TrialState};
 use crate::proposal::Proposal;
 
-const FILE: &str = "study.sqlite";
+/// The database in a study's folder.
+pub(super) const FILE: &str = "study.sqlite";
+
+/// The tables of a study. Their order is where they lie in the file, which [`super::salvage()`] relies on.
+const TABLES: &str = "
+    CREATE TABLE study (schema INTEGER NOT NULL, tool_version TEXT NOT NULL, config TEXT NOT NULL,
+                        created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
+    CREATE TABLE trials (
+        number INTEGER PRIMARY KEY,
+        state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'given up', 'failed')),
+        genotype TEXT NOT NULL, lead INTEGER,
+        size_bytes INTEGER NOT NULL, ram_bytes INTEGER NOT NULL, macs INTEGER NOT NULL,
+        measured TEXT, reason TEXT,
+        attempt INTEGER NOT NULL DEFAULT 1, take_overs INTEGER NOT NULL DEFAULT 0,
+        worker TEXT, lease_until REAL NOT NULL,
+        claimed TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, ended TEXT);";
 
 /// How long another process may keep the database to itself.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -49,19 +66,7 @@ impl Sqlite {
             if has_study(transaction)? {
                 return Ok(false);
             }
-            transaction.execute_batch(
-                "CREATE TABLE study (schema INTEGER NOT NULL, tool_version TEXT NOT NULL, config TEXT NOT NULL,
-                                     created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
-                 CREATE TABLE trials (
-                     number INTEGER PRIMARY KEY,
-                     state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'given up', 'failed')),
-                     genotype TEXT NOT NULL, lead INTEGER,
-                     size_bytes INTEGER NOT NULL, ram_bytes INTEGER NOT NULL, macs INTEGER NOT NULL,
-                     measured TEXT, reason TEXT,
-                     attempt INTEGER NOT NULL DEFAULT 1, take_overs INTEGER NOT NULL DEFAULT 0,
-                     worker TEXT, lease_until REAL NOT NULL,
-                     claimed TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, ended TEXT);",
-            )?;
+            transaction.execute_batch(TABLES)?;
             transaction.execute(
                 "INSERT INTO study (schema, tool_version, config) VALUES (?1, ?2, ?3)",
                 params![SCHEMA, env!("CARGO_PKG_VERSION"), json],
@@ -97,6 +102,19 @@ impl Sqlite {
         let store = Self::new(folder, connection, config);
         store.prepare()?;
         Ok(store)
+    }
+
+    /// The bytes of a database of a study's tables without rows, made at `path`.
+    pub(super) fn empty(path: &Path) -> Result<Vec<u8>, StoreError> {
+        let place = path.display().to_string();
+        let make = || {
+            let connection = Connection::open(path)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;"))?;
+            connection.close().map_err(|(_, error)| error)
+        };
+        make().map_err(|source| database(&place, source))?;
+        std::fs::read(path).map_err(|cause| StoreError::Io { path: path.to_owned(), cause })
     }
 
     fn new(folder: &Path, connection: Connection, config: StudyConfig) -> Self {
@@ -140,7 +158,7 @@ impl Storage for Sqlite {
             statement.query_map([], read)?.collect::<Result<Vec<_>, _>>()
         };
         let records: Vec<Record> = query().map_err(|source| database(&self.place, source))?;
-        records.into_iter().map(|record| record.trial(&self.place)).collect()
+        record::trials(records, &self.place)
     }
 
     fn enlist(&mut self, worker: &Worker) -> Result<(), StoreError> {
@@ -286,7 +304,8 @@ fn has_study(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.prepare("SELECT 1 FROM sqlite_master WHERE name = 'study'")?.exists([])
 }
 
-fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
+/// A row of [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
     Ok(Record {
         number: row.get(0)?,
         state: row.get(1)?,
@@ -301,6 +320,13 @@ fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
     })
 }
 
-fn database(place: &str, source: rusqlite::Error) -> StoreError {
-    StoreError::Database { place: place.to_owned(), cause: source.into() }
+/// What SQLite says, and the remedy if the file is damaged.
+pub(super) fn database(place: &str, source: rusqlite::Error) -> StoreError {
+    let place = place.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Damaged { place, cause: source.into() }
+        }
+        _ => StoreError::Database { place, cause: source.into() },
+    }
 }

@@ -161,8 +161,36 @@ pub enum StoreError {
         /// What the database says.
         cause: Cause,
     },
+    /// The database is damaged.
+    #[error("{place}: {cause}; `bomp-search salvage` saves what can be read of a damaged study")]
+    Damaged {
+        /// Where.
+        place: String,
+        /// What the database says.
+        cause: Cause,
+    },
+    /// The configuration of a damaged study cannot be read.
+    #[error(
+        "{place}: its configuration cannot be read: {cause}; `bomp-search salvage --config` takes it from elsewhere"
+    )]
+    Configuration {
+        /// Where.
+        place: String,
+        /// What the database says.
+        cause: Cause,
+    },
+    /// A trial is gone.
+    #[error(
+        "{place}: trial {number} is missing; `bomp-search salvage` saves what can be read of a damaged study"
+    )]
+    Missing {
+        /// Where.
+        place: String,
+        /// Its number.
+        number: u64,
+    },
     /// A value in the database is not what it should be.
-    #[error("{place}: {field}: {cause}")]
+    #[error("{place}: {field}: {cause}; `bomp-search salvage` saves what can be read of a damaged study")]
     Content {
         /// Where.
         place: String,

@@ -1,6 +1,7 @@
 //! A worker whose evaluation is invented, to be killed by tests: everything else of it is the product.
 //!
-//! It keeps a log: `ended N` once the store has acknowledged the end of trial N, `refused N` once the store has refused it.
+//! It keeps a log: `created` once the study is there, `ended N` once the store has acknowledged the end of trial N, `refused N`
+//! once the store has refused it.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,8 +10,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bomp_search::session::{self, Assignment, Evaluation, Evaluator};
-use bomp_search::study::{Location, Trial, Worker};
-use bomp_tests::invented::Invented;
+use bomp_search::study::{Location, StoreError, StrategyKind, Trial, Worker};
+use bomp_tests::invented::{self, Invented};
 use clap::Parser;
 use nix::sys::signal::{Signal, raise};
 
@@ -37,6 +38,9 @@ struct Arguments {
     /// The trial that kills whoever evaluates it
     #[arg(long)]
     deadly: Option<u64>,
+    /// Make the study, of random networks, if there is none
+    #[arg(long)]
+    create: bool,
 }
 
 /// The invented evaluation, with a log.
@@ -80,15 +84,29 @@ impl Evaluator for Logged {
     }
 }
 
+/// Makes the study if it is asked for and there is none.
+fn create(arguments: &Arguments, mut log: &File) -> Result<(), StoreError> {
+    if !arguments.create {
+        return Ok(());
+    }
+    match arguments.study.create(&invented::config(StrategyKind::Random, arguments.trials, 1)) {
+        Ok(_) => log.write_all(b"created\n").expect("the log is writable"),
+        Err(StoreError::Exists { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
 fn main() {
     let arguments = Arguments::parse();
     let log = File::options().create(true).append(true).open(&arguments.log).expect("a log");
     // The figures say who measured them.
     let seconds = f64::from(std::process::id());
     let inner = Invented { time: Duration::from_millis(arguments.time), seconds, ..Invented::default() };
+    let created = create(&arguments, &log);
     let mut evaluator = Logged { inner, log, deadly: arguments.deadly };
     let worker = Worker::new(Duration::from_millis(arguments.grace), arguments.take_overs);
-    let work = arguments.study.open().map_err(session::SessionError::from);
+    let work = created.and_then(|()| arguments.study.open()).map_err(session::SessionError::from);
     let work =
         work.and_then(|mut store| session::run(&mut *store, &worker, arguments.trials, &mut evaluator));
     if let Err(error) = work {

