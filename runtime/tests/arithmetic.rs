@@ -2,8 +2,9 @@
 //! the ends of its ranges and at the ties between them. Nothing random, so that a mutant of the arithmetic that survives is seen.
 
 use bomp_runtime::quant::{
-    AddScale, BASE_SHIFT, MAX_BIAS, MAX_FAN_IN, MAX_SHIFT_DELTA, Multiplier, Output, Packed, WIDE_SHIFT, add,
-    logit, pack, packed_len, requantise, rounding_shift, scale, scale_accumulator,
+    AddScale, BASE_SHIFT, FINE_BITS, Factor, MAX_BIAS, MAX_FAN_IN, MAX_SHIFT_DELTA, Multiplier, Output,
+    Packed, WIDE_BASE_SHIFT, WIDE_SHIFT, add, logit, pack, packed_len, requantise, rounding_shift, scale,
+    scale_accumulator,
 };
 
 const WHOLE: Output = Output { zero_point: 0, min: -128, max: 127 };
@@ -22,7 +23,8 @@ fn accumulators() -> impl Iterator<Item = i32> {
 
 #[test]
 fn the_limits_are_those_of_the_format() {
-    assert_eq!((BASE_SHIFT, WIDE_SHIFT, MAX_SHIFT_DELTA), (1..=47, 1..=61, 15));
+    assert_eq!((BASE_SHIFT, WIDE_BASE_SHIFT, WIDE_SHIFT), (1..=47, 1..=33, 1..=61));
+    assert_eq!((MAX_SHIFT_DELTA, FINE_BITS), (15, 13));
     assert_eq!((MAX_BIAS, MAX_FAN_IN), (1_073_741_824, 65_535));
     // No accumulator overflows.
     assert!(i64::from(MAX_BIAS) + MAX_FAN_IN as i64 * 128 * 128 < 1 << 31);
@@ -87,26 +89,51 @@ fn an_output_is_clamped_to_its_bounds() {
     assert_eq!(Output { zero_point: 7, min: 7, max: 7 }.saturate(0), 7);
 }
 
+/// Factors at the ends and between, narrow and wide, each with its mantissa and shift by FORMAT.md.
+fn factors() -> Vec<(Factor, i128, u32)> {
+    let mut factors = Vec::new();
+    for code in [0u16, 1, 0x0800, 0x0fff, 0x1000, 0x7abc, 0xf000, 0xffff] {
+        let (fraction, delta) = (i128::from(code & 4_095), u32::from(code >> 12));
+        for base in [1u8, 2, 12, 13, 24, 33, 46, 47] {
+            let shift = u32::from(base) + delta;
+            factors.push((Factor::narrow(Multiplier(code), base), 4_096 + fraction, shift));
+            for fine in [0u16, 1, 4_096, 8_191].into_iter().filter(|_| base <= 33) {
+                let mantissa = (4_096 + fraction) * 8_192 + i128::from(fine);
+                factors.push((Factor::wide(Multiplier(code), fine, base), mantissa, shift + 13));
+            }
+        }
+    }
+    factors
+}
+
+#[test]
+fn factors_can_be_scaled_up_as_far_as_31_bits_hold_them() {
+    for (factor, mantissa, shift) in factors() {
+        assert_eq!((i128::from(factor.mantissa), factor.shift), (mantissa, shift));
+        let room = if mantissa < 1 << 13 { 18 } else { 5 };
+        assert_eq!(factor.room(), room, "{factor:?}");
+        assert!(mantissa << room < 1 << 31);
+        for bits in 0..100 {
+            let up = i64::from(bits) - i64::from(shift);
+            let fits = (0..=i64::from(room)).contains(&up);
+            let expected = fits.then(|| (mantissa << up) as i32);
+            assert_eq!(factor.scaled_up(bits), expected, "{factor:?} times 2^{bits}");
+        }
+    }
+}
+
 #[test]
 fn accumulators_become_activations_and_logits() {
     let output = Output { zero_point: 3, min: -128, max: 127 };
     for accumulator in accumulators() {
-        for code in [0, 1, 0x0800, 0x0fff, 0x1000, 0x7abc, 0xf000, 0xffff] {
-            for base in [1, 2, 12, 13, 24, 46, 47] {
-                let multiplier = Multiplier(code);
-                let shift = u32::from(base) + multiplier.shift_delta();
-                let expected = rounded(i128::from(accumulator) * i128::from(multiplier.mantissa()), shift);
-                let shown = format!("{accumulator} * {code:#x} >> {base}");
-                assert_eq!(i128::from(scale_accumulator(accumulator, multiplier, base)), expected, "{shown}");
-                let activation = (expected + 3).clamp(-128, 127);
-                assert_eq!(
-                    i128::from(requantise(accumulator, multiplier, base, output)),
-                    activation,
-                    "{shown}"
-                );
-                let clamped = expected.clamp(i32::MIN.into(), i32::MAX.into());
-                assert_eq!(i128::from(logit(accumulator, multiplier, base)), clamped, "{shown}");
-            }
+        for (factor, mantissa, shift) in factors() {
+            let expected = rounded(i128::from(accumulator) * mantissa, shift);
+            let shown = format!("{accumulator} times {factor:?}");
+            assert_eq!(i128::from(scale_accumulator(accumulator, factor)), expected, "{shown}");
+            let activation = (expected + 3).clamp(-128, 127);
+            assert_eq!(i128::from(requantise(accumulator, factor, output)), activation, "{shown}");
+            let clamped = expected.clamp(i32::MIN.into(), i32::MAX.into());
+            assert_eq!(i128::from(logit(accumulator, factor)), clamped, "{shown}");
         }
     }
     // The last that fits and the first that does not, on both sides: a factor of 2^11.
@@ -117,7 +144,7 @@ fn accumulators_become_activations_and_logits() {
         (-(1 << 20) - 1, i32::MIN),
         (1 - (1 << 20), -((1 << 20) - 1) << 11),
     ] {
-        assert_eq!(logit(accumulator, Multiplier(0), 1), expected, "{accumulator}");
+        assert_eq!(logit(accumulator, Factor::narrow(Multiplier(0), 1)), expected, "{accumulator}");
     }
 }
 

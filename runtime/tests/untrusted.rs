@@ -412,7 +412,7 @@ fn a_tensor_of_more_elements_than_allowed_is_never_placed() {
         row(4 | 4 << 4, 0, 0, [0, 0, 0], [1, 1, 1], 0),
     ];
     let data: usize = [(2, 1), (1, 2), (1, 1), (1, 73 * 73)]
-        .map(|(channels, fan_in)| weighted_data_bytes(channels, fan_in, 4))
+        .map(|(channels, fan_in)| weighted_data_bytes(channels, fan_in, 4, false))
         .iter()
         .sum();
     let mut bytes = blob()[..HEADER_BYTES].to_vec();

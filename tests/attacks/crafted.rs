@@ -1,6 +1,7 @@
 //! The crafted blobs. All but the files that are no blob at all have a right checksum: an attacker can compute one.
 //!
-//! The target is the golden model `bottlenecks`: every kind of layer, two adds, depthwise convolutions in place and apart.
+//! The target is the golden model `bottlenecks`: every kind of layer, two adds, depthwise convolutions in place and apart; for
+//! wide layers the golden model `wide`.
 
 use bomp_runtime::blob::{CHANNEL_BYTES, HEADER_BYTES, MAX_LAYERS, RECORD_BYTES, VERSION};
 use bomp_runtime::{ModelError, RunError};
@@ -82,7 +83,9 @@ pub fn attacks() -> Vec<Attack> {
     let [golden, ..] = Golden::all();
     let target = Alterable::new(&golden.blob);
     assert_eq!(target.layers(), LAST + 1, "`bottlenecks` is frozen");
-    [files(&target), headers(&target), shapes(&target), layers(&target), data(&target), arena(&target)]
+    let [.., wide] = Golden::all();
+    let wide = wide_layers(&Alterable::new(&wide.blob));
+    [files(&target), headers(&target), shapes(&target), layers(&target), data(&target), arena(&target), wide]
         .into_iter()
         .flatten()
         .map(|(name, blob, refusal)| Attack { name, blob, refusal })
@@ -352,9 +355,12 @@ fn data_before(target: &Alterable, layer: usize) -> usize {
     let bytes = |op: bomp_runtime::layer::Op<'_>| match op {
         bomp_runtime::layer::Op::Convolution(_, weights)
         | bomp_runtime::layer::Op::Depthwise(_, weights)
-        | bomp_runtime::layer::Op::Classifier(weights) => {
-            bomp_runtime::blob::weighted_data_bytes(weights.channels.len(), weights.fan_in, weights.bits)
-        }
+        | bomp_runtime::layer::Op::Classifier(weights) => bomp_runtime::blob::weighted_data_bytes(
+            weights.channels.len(),
+            weights.fan_in,
+            weights.bits,
+            !weights.fine.is_empty(),
+        ),
         bomp_runtime::layer::Op::Add { .. } => bomp_runtime::blob::ADD_BYTES,
         bomp_runtime::layer::Op::AveragePool { .. } => bomp_runtime::blob::POOL_BYTES,
     };
@@ -406,6 +412,43 @@ fn arena(target: &Alterable) -> Vec<Case> {
             Refusal::Load(ModelError::DeadTensor { tensor: SECOND_ADD as u16 }),
         ),
         ("an output over the input of the same layer", place(WIDE, 4_700), overlap(WIDE, WIDE)),
+    ]
+}
+
+/// Layers whose factors have 26 bits: `wide` has one in every place of its kind but the adds and the pool.
+fn wide_layers(target: &Alterable) -> Vec<Case> {
+    let t = || target.clone();
+    let byte = |layer, at, value: u8| t().layer(layer, at, &[value]).sealed();
+    let (first, add, pool, last) = (0, 3, 7, 8);
+    // The further bits of the factors follow the channel records of the first layer's 10 filters.
+    let fine = 10 * CHANNEL_BYTES;
+    vec![
+        ("a wide add", byte(add, KIND, 0x0a), field(add, "kind")),
+        ("a wide pool", byte(pool, KIND, 0x0b), field(pool, "kind")),
+        ("a wide layer of a kind that does not exist", byte(first, KIND, 0x6d), field(first, "kind")),
+        ("wide weights of 3 bits", byte(first, KIND, 0x38), field(first, "bits")),
+        ("a wide layer's shift of 34", byte(first, SHIFT, 34), field(first, "shift")),
+        ("a wide classifier's shift of 47", byte(last, SHIFT, 47), field(last, "shift")),
+        (
+            "14 further bits of a factor",
+            t().data(fine, &8_192u16.to_le_bytes()).sealed(),
+            field(first, "fine"),
+        ),
+        (
+            "16 further bits of the last factor",
+            t().data(fine + 18, &[0xff; 2]).sealed(),
+            field(first, "fine"),
+        ),
+        (
+            "a wide classifier that says it is narrow",
+            byte(last, KIND, 0x84),
+            Refusal::Load(ModelError::TrailingData),
+        ),
+        (
+            "a wide layer without its last further bits",
+            t().without(t().end() - 2, 2).sealed(),
+            Refusal::Load(ModelError::DataOverrun { layer: last as u16 }),
+        ),
     ]
 }
 

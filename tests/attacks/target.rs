@@ -21,13 +21,13 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// The three of version 1.
+    /// Those of version 1; `wide` has layers with factors of 26 bits.
     ///
     /// # Panics
     /// If they are not in the repository.
     #[must_use]
-    pub fn all() -> [Self; 3] {
-        ["bottlenecks", "odd", "classifier"].map(|name| {
+    pub fn all() -> [Self; 4] {
+        ["bottlenecks", "odd", "classifier", "wide"].map(|name| {
             let path = workspace().join("runtime/tests/golden/v1").join(name);
             let read = |extension| fs::read(path.with_extension(extension)).expect("golden models are kept");
             let images = read("inputs").into_iter().map(|byte| byte as i8).collect();

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bomp_export::files;
 use bomp_runtime::{Model, arena};
 use bomp_tests::attacks::{Golden, Mutants, Outcome, Refusal, attacks, damage};
-use bomp_tests::{databases, faults, long, program};
+use bomp_tests::{certificates, databases, faults, long, program};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -57,6 +57,7 @@ enum Part {
     Pack,
     Finalise,
     Databases,
+    Certificates,
     LongStudy,
     LongWorker,
 }
@@ -125,6 +126,10 @@ fn run(part: Part, arguments: &Arguments) -> (u64, u64, String) {
         Part::Databases => {
             let found = databases::damage(1, tell);
             (found.tried, 0, found.to_string())
+        }
+        Part::Certificates => {
+            let found = certificates::certify(&certificates::BOARDS, tell);
+            (found.firmwares, 0, found.to_string())
         }
         Part::LongStudy => {
             let found = long::study(arguments.trials, |done| tell(done as usize, arguments.trials as usize));

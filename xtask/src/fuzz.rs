@@ -27,8 +27,8 @@ struct Target {
 }
 
 const TARGETS: [Target; 8] = [
-    Target { name: "model_load", max_len: 640, what: "loading a model" },
-    Target { name: "model_run", max_len: 700, what: "loading and running a model on an image" },
+    Target { name: "model_load", max_len: 2_048, what: "loading a model" },
+    Target { name: "model_run", max_len: 2_048, what: "loading and running a model on an image" },
     Target { name: "network_json", max_len: 4_096, what: "network.json" },
     Target { name: "weights", max_len: 4_096, what: "weights.safetensors" },
     Target { name: "onnx_import", max_len: 16_384, what: "ONNX import" },
