@@ -277,6 +277,8 @@ fn each_damage_has_its_error() {
 #[test]
 fn wide_layers_are_checked_as_strictly() {
     let sound = blob_with(true);
+    let bytes = |wide| weighted_data_bytes(3, 2, 5, wide);
+    assert_eq!((bytes(false), bytes(true)), (3 * 6 + 4, 3 * 8 + 4));
     // 2 bytes for each of the 2, 3 and 4 channels.
     assert_eq!(sound.len(), blob().len() + 2 * 9);
     let logits = |blob: &[u8]| run(&edit(blob.to_vec(), record(4, 7), 6), &[1, -7, 100]).unwrap();
