@@ -4,6 +4,7 @@
 //!
 //! It does nothing that a user could not do: it calls the project's programs with the options that it prints.
 
+mod champions;
 mod claims;
 mod estimate;
 mod front;
@@ -90,6 +91,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.searches_only {
         for row in &study.rows.rows {
             study.finish(row)?;
+        }
+        if let Some(champions) = study.rows.champions.as_ref().filter(|_| everything) {
+            study.finish_champions(champions)?;
         }
     }
     if !everything {

@@ -11,7 +11,7 @@ use bomp_export::{evaluate, lower, write};
 use bomp_runtime::Model;
 use bomp_search::recipe::Quantisation;
 use bomp_search::space::Usage;
-use bomp_search::study::{Location, StudyConfig, Trial};
+use bomp_search::study::{Location, Preset, StudyConfig, Trial};
 use bomp_search::train::{self, DeviceImages, TrainError};
 use serde::Serialize;
 
@@ -39,7 +39,10 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let device = train::device::parse(&options.machine.device)?;
     let mut store = options.study.open()?;
     let _lock = options.study.lock()?;
-    let config = store.config().clone();
+    let mut config = store.config().clone();
+    if let Some(preset) = &options.preset {
+        config.final_training = Preset::open(preset)?.final_training;
+    }
     let mut chosen = choose(&store.trials()?, options)?;
     if options.narrow {
         for trial in &mut chosen {

@@ -23,7 +23,7 @@ pub(crate) struct Run {
     /// (`bomp-search preset NAME` prints one to start from)
     #[arg(long, value_name = "PRESET", default_value = "two-cores")]
     pub(crate) preset: String,
-    /// Search space: paper, paper-cifar100, extended, or a TOML file [default: the preset's]
+    /// Search space: paper, paper-cifar100, extended, micro (for models of 1 to 5 kB), or a TOML file [default: the preset's]
     #[arg(long, value_name = "SPACE")]
     pub(crate) space: Option<String>,
     /// Which bit widths there are, and how networks are quantised in the loop and afterwards [default: the preset's]
@@ -310,6 +310,9 @@ pub(crate) struct Finalise {
     /// Bring weights of 16 bits (--mode jasq), which no device runs, down to 8
     #[arg(long)]
     pub(crate) narrow: bool,
+    /// Train by the final training of this preset instead of the study's own (a name or a TOML file)
+    #[arg(long, requires = "out")]
+    pub(crate) preset: Option<String>,
     /// Folder for the finished networks [default: `final` in the study's folder (or in a folder of its name), or
     /// `final-ptq`, `final-qaft` with a --quantisation that is not the mode's]
     #[arg(long, value_name = "DIR")]

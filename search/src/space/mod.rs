@@ -41,10 +41,11 @@ use genes::Genes;
 use genotype::Genotype;
 
 /// The built-in spaces, name and definition.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("paper", include_str!("builtin/paper.toml")),
     ("paper-cifar100", include_str!("builtin/paper-cifar100.toml")),
     ("extended", include_str!("builtin/extended.toml")),
+    ("micro", include_str!("builtin/micro.toml")),
 ];
 
 /// A search space of which every genotype gives a network that can be packed.

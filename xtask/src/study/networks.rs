@@ -1,52 +1,10 @@
-//! The tables of finished networks: those of each row, and those that a row was to find.
+//! The tables of the finished networks of each row.
 
 use super::Study;
 use super::row::{Record, finished};
 use super::rows::Final;
 use anyhow::Result;
 use std::fmt::Write;
-
-/// Rows that were asked for a network: what was asked, and what came of it.
-pub(super) fn targets(page: &mut String, study: &Study<'_>) -> Result<()> {
-    let mut rows = study.rows.rows.iter().filter_map(|row| Some((row, row.target?))).peekable();
-    if rows.peek().is_none() {
-        return Ok(());
-    }
-    page.push_str(
-        "\n## What was asked, and what was found\n\n\
-         The most accurate finished network of at most so many bytes, whichever row found it.\n\n\
-         | at most [B] | asked | found | bytes | RAM [B] | MACs [M] | instructions on M4 [M] | model |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
-    let mut all: Vec<(String, Record)> = Vec::new();
-    for row in &study.rows.rows {
-        for &variant in &row.finals {
-            let folder = study.folder_of(row, variant);
-            all.extend(finished(study, row, variant)?.into_iter().map(|record| (folder.clone(), record)));
-        }
-    }
-    for (_, target) in rows {
-        let small = all.iter().filter(|(_, record)| record.size_bytes <= target.bytes);
-        let Some((folder, best)) = small.max_by_key(|(_, record)| record.integer_correct) else {
-            writeln!(page, "| {} | {:.2} % | none yet | | | | | |", target.bytes, 100.0 * target.accuracy)?;
-            continue;
-        };
-        let points = 100.0 * (best.accuracy() - target.accuracy);
-        writeln!(
-            page,
-            "| {} | {:.2} % | **{:.2} %** ({points:+.2} points) | {} | {} | {:.3} | {:.2} | [trial {}]({folder}/trial-{:04}.bomp) |",
-            target.bytes,
-            100.0 * target.accuracy,
-            100.0 * best.accuracy(),
-            best.size_bytes,
-            best.ram_bytes,
-            best.macs as f64 / 1e6,
-            best.m4_instructions as f64 / 1e6,
-            best.trial,
-            best.trial,
-        )?;
-    }
-    Ok(())
-}
 
 /// All finished networks, row by row.
 pub(super) fn write(page: &mut String, study: &Study<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 //! figure in it is typed by hand.
 
 use super::report::{Report, Searched};
-use super::{Study, claims, networks};
+use super::{Study, champions, claims, networks};
 use crate::programs::{json, text, write as write_file};
 use crate::workspace;
 use anyhow::{Context, Result};
@@ -35,7 +35,7 @@ pub(super) fn write(study: &Study<'_>) -> Result<()> {
          each, after everything about it was settled. Every network has run on an emulated Cortex-M4 with the host's logits.\n",
         name, study.rows.title
     );
-    networks::targets(&mut page, study)?;
+    champions::write(&mut page, study)?;
     let kept = format!("tests/studies/{name}/report");
     for (plot, title) in PLOTS {
         if keep(&plots, &study.kept.join("report"), &format!("{plot}.svg"))? {

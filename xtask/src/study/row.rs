@@ -203,18 +203,20 @@ impl Study<'_> {
             let done = finished(self, row, variant)?;
             for &OnFront { number } in &front {
                 if done.iter().all(|record| record.trial != number) {
-                    self.finish_one(&folder, &kept, variant, number)?;
+                    let model = kept.join(format!("trial-{number:04}.bomp"));
+                    self.finish_one(&folder, number, variant.arguments(), &model)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn finish_one(&self, folder: &Path, kept: &Path, variant: Final, number: u64) -> Result<()> {
+    /// Trains the network of a trial to the end, packs it as `model`, and writes its record beside that.
+    pub(super) fn finish_one(&self, folder: &Path, number: u64, how: &[&str], model: &Path) -> Result<()> {
         let (trial, threads) = (number.to_string(), self.options.workers.to_string());
         let mut arguments = vec!["finalise", "--study", text(folder)?, "--trial", &trial];
         arguments.extend(["--threads", &threads, "--json"]);
-        arguments.extend(variant.arguments());
+        arguments.extend(how);
         let finished: Vec<Finished> = json("bomp-search", &arguments)?;
         let Finished {
             candidate,
@@ -226,11 +228,10 @@ impl Study<'_> {
             integer_correct,
             trained_images,
         } = finished.into_iter().next().context("`bomp-search finalise` finished no network")?;
-        let model = kept.join(format!("trial-{number:04}.bomp"));
-        call("bomp-export", &["pack", text(&candidate)?, "-o", text(&model)?])?;
-        let length = std::fs::metadata(&model).with_context(|| model.display().to_string())?.len();
+        call("bomp-export", &["pack", text(&candidate)?, "-o", text(model)?])?;
+        let length = std::fs::metadata(model).with_context(|| model.display().to_string())?.len();
         ensure!(length == size_bytes, "{}: {length} bytes, promised were {size_bytes}", model.display());
-        let Validation { integer } = json("bomp-export", &["validate", text(&model)?, "--json"])?;
+        let Validation { integer } = json("bomp-export", &["validate", text(model)?, "--json"])?;
         ensure!(
             integer.correct == integer_correct,
             "{}: `finalise` counted {integer_correct} correct images, `validate` {}",
@@ -238,10 +239,8 @@ impl Study<'_> {
             integer.correct
         );
         let images = self.options.m4_images.to_string();
-        let verdict: Verdict = json(
-            "bomp-sim",
-            &["run", text(&model)?, "--board", "mps2-an386", "--images", &images, "--json"],
-        )?;
+        let verdict: Verdict =
+            json("bomp-sim", &["run", text(model)?, "--board", "mps2-an386", "--images", &images, "--json"])?;
         ensure!(verdict.logits_equal, "{}: the Cortex-M4's logits are not the host's", model.display());
         ensure!(verdict.section_equals_file, "{}: not what the ELF holds", model.display());
         let record = Record {

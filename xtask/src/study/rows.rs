@@ -27,6 +27,8 @@ pub(super) struct Rows {
     pub(super) images_per_second: f64,
     /// Arguments of every row that has none of its own.
     limits: Vec<String>,
+    /// Networks that are asked for by size.
+    pub(super) champions: Option<Champions>,
     /// The searches, in order.
     pub(super) rows: Vec<Row>,
     /// `preset.toml`.
@@ -49,8 +51,18 @@ pub(super) struct Row {
     /// How the networks of its front are finished.
     #[serde(default = "as_the_mode_does")]
     pub(super) finals: Vec<Final>,
-    /// A network that was to be found.
-    pub(super) target: Option<Target>,
+}
+
+/// Networks for given sizes, trained longer than those of the rows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Champions {
+    /// The preset in the study's folder whose final training is theirs.
+    pub(super) preset: String,
+    /// Rows that they are chosen from.
+    pub(super) rows: Vec<String>,
+    /// What is asked for.
+    pub(super) targets: Vec<Target>,
 }
 
 /// A network that is asked for.

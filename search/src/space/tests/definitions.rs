@@ -127,7 +127,7 @@ fn a_space_of_one_network_is_refused() {
 fn an_unknown_name_lists_the_built_in_spaces() {
     let error = Space::open("papr").unwrap_err().to_string();
     assert!(
-        error.starts_with("papr: cannot be read") && error.contains("paper, paper-cifar100, extended"),
+        error.starts_with("papr: cannot be read") && error.contains("paper, paper-cifar100, extended, micro"),
         "{error}"
     );
     assert!(Space::load(Path::new("/")).is_err());

@@ -1,7 +1,7 @@
 //! Genotypes: canonical form, values and indices, text.
 
 use super::super::genotype::Genotype;
-use super::{Space, all_points, built_in, canonical, random_points, tiny};
+use super::{Space, all_points, built_in, canonical, of_the_paper, random_points, tiny};
 
 #[test]
 fn the_canonical_form_is_idempotent_and_keeps_the_network() {
@@ -46,7 +46,7 @@ fn json_shows_values_and_only_genes_that_act() {
 
 #[test]
 fn the_seed_is_the_papers() {
-    for space in built_in() {
+    for space in of_the_paper() {
         let seed = space.seed();
         let width = if space.definition().name == "paper-cifar100" { 0.75 } else { 0.1 };
         let blocks: Vec<_> = seed.blocks.iter().flatten().collect();

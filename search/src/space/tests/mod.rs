@@ -15,7 +15,12 @@ use super::Space;
 use crate::bo::problem::Point;
 use crate::stream::stream;
 
-const BUILT_IN: [&str; 3] = ["paper", "paper-cifar100", "extended"];
+const BUILT_IN: [&str; 4] = ["paper", "paper-cifar100", "extended", "micro"];
+
+/// Those whose seed is the paper's.
+fn of_the_paper() -> impl Iterator<Item = Space> {
+    built_in().filter(|space| space.definition().name != "micro")
+}
 
 fn built_in() -> impl Iterator<Item = Space> {
     BUILT_IN.iter().map(|name| Space::open(name).unwrap())

@@ -1,0 +1,104 @@
+//! Networks for given sizes: of what the searches found, the candidate with the best validation accuracy that fits, trained
+//! by a longer recipe than those of the rows. The test images have no part in the choice.
+
+use super::Study;
+use super::row::records;
+use super::rows::Champions;
+use crate::programs::{json, text};
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::fmt::Write;
+
+/// Their folder.
+const FOLDER: &str = "champions";
+
+/// A line of `bomp-search pareto --json`, as far as it is used here.
+#[derive(Debug, Deserialize)]
+struct OnFront {
+    number: u64,
+    correct: u64,
+    images: u64,
+    usage: Usage,
+}
+
+#[derive(Debug, Deserialize)]
+struct Usage {
+    bytes: u64,
+}
+
+impl Study<'_> {
+    /// Finishes those that are not finished yet.
+    pub(super) fn finish_champions(&self, champions: &Champions) -> Result<()> {
+        let mut candidates: Vec<(&str, OnFront)> = Vec::new();
+        for name in &champions.rows {
+            self.bring_back(self.rows.named(name)?)?;
+            let front: Vec<OnFront> =
+                json("bomp-search", &["pareto", "--study", text(&self.work.join(name))?, "--json"])?;
+            candidates.extend(front.into_iter().map(|trial| (name.as_str(), trial)));
+        }
+        let (kept, preset) = (self.kept.join(FOLDER), self.kept.join(&champions.preset));
+        std::fs::create_dir_all(&kept).with_context(|| kept.display().to_string())?;
+        for target in &champions.targets {
+            let fitting = candidates.iter().filter(|(_, trial)| trial.usage.bytes <= target.bytes);
+            let accuracy = |trial: &OnFront| trial.correct as f64 / trial.images as f64;
+            let best = fitting.max_by(|a, b| accuracy(&a.1).total_cmp(&accuracy(&b.1)));
+            let Some((row, trial)) = best else { continue };
+            let model = kept.join(format!("{row}-{:04}.bomp", trial.number));
+            if model.with_extension("json").is_file() {
+                continue;
+            }
+            let folder = self.work.join(row);
+            let out = folder.join(FOLDER);
+            let how = ["--quantisation", "qaft", "--preset", text(&preset)?, "--out", text(&out)?];
+            self.finish_one(&folder, trial.number, &how, &model)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes what was asked for and what came of it.
+pub(super) fn write(page: &mut String, study: &Study<'_>) -> Result<()> {
+    let Some(champions) = &study.rows.champions else { return Ok(()) };
+    let mut found = Vec::new();
+    for name in &champions.rows {
+        for record in records(&study.kept.join(FOLDER))? {
+            let model = format!("{FOLDER}/{name}-{:04}.bomp", record.trial);
+            let length = std::fs::metadata(study.kept.join(&model)).map(|file| file.len());
+            if length.is_ok_and(|length| length == record.size_bytes) {
+                found.push((model, record));
+            }
+        }
+    }
+    write!(
+        page,
+        "\n## Networks for given sizes\n\n\
+         Of what the searches found, the candidate of the best validation accuracy that fits, trained by\n\
+         [{0}](../tests/studies/{1}/{0}): ready to use.\n\n\
+         | at most [B] | asked | found | interval | bytes | RAM [B] | MACs [M] | instructions on M4 [M] | model |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        champions.preset, study.options.preset
+    )?;
+    for target in &champions.targets {
+        let small = found.iter().filter(|(_, record)| record.size_bytes <= target.bytes);
+        let Some((model, best)) = small.max_by_key(|(_, record)| record.size_bytes) else {
+            writeln!(page, "| {} | {:.1} % | none yet | | | | | | |", target.bytes, 100.0 * target.accuracy)?;
+            continue;
+        };
+        let [low, high] = best.interval95;
+        writeln!(
+            page,
+            "| {} | {:.1} % | **{:.2} %** ({:+.2} points) | {:.2} to {:.2} % | {} | {} | {:.3} | {:.2} | [{model}](../tests/studies/{}/{model}) |",
+            target.bytes,
+            100.0 * target.accuracy,
+            100.0 * best.accuracy(),
+            100.0 * (best.accuracy() - target.accuracy),
+            100.0 * low,
+            100.0 * high,
+            best.size_bytes,
+            best.ram_bytes,
+            best.macs as f64 / 1e6,
+            best.m4_instructions as f64 / 1e6,
+            study.options.preset,
+        )?;
+    }
+    Ok(())
+}
