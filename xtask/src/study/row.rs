@@ -144,7 +144,9 @@ pub(super) fn records(folder: &Path) -> Result<Vec<Record>> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(records) };
     for entry in entries {
         let path = entry.with_context(|| folder.display().to_string())?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        // Beside a model lie its record and, as NAME.bomp.json, its provenance.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".json") && !name.ends_with(".bomp.json") {
             let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
             records
                 .push(serde_json::from_slice::<Record>(&bytes).with_context(|| path.display().to_string())?);
