@@ -56,49 +56,56 @@ impl Study<'_> {
     }
 }
 
-/// Writes what was asked for and what came of it.
+/// The section of the page of results.
 pub(super) fn write(page: &mut String, study: &Study<'_>) -> Result<()> {
     let Some(champions) = &study.rows.champions else { return Ok(()) };
-    let mut found = Vec::new();
-    for name in &champions.rows {
-        for record in records(&study.kept.join(FOLDER))? {
-            let model = format!("{FOLDER}/{name}-{:04}.bomp", record.trial);
-            let length = std::fs::metadata(study.kept.join(&model)).map(|file| file.len());
-            if length.is_ok_and(|length| length == record.size_bytes) {
-                found.push((model, record));
-            }
-        }
-    }
     write!(
         page,
         "\n## Networks for given sizes\n\n\
          Of what the searches found, the candidate of the best validation accuracy that fits, trained by\n\
-         [{0}](../tests/studies/{1}/{0}): ready to use.\n\n\
-         | at most [B] | asked | found | interval | bytes | RAM [B] | MACs [M] | instructions on M4 [M] | model |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+         [{0}](../tests/studies/{1}/{0}): ready to use.\n\n",
         champions.preset, study.options.preset
     )?;
+    page.push_str(&table(study, champions, "../")?);
+    Ok(())
+}
+
+/// What was asked for and what came of it, for a page from which `root` leads to the repository's.
+pub(super) fn table(study: &Study<'_>, champions: &Champions, root: &str) -> Result<String> {
+    let folder = format!("tests/studies/{}/{FOLDER}", study.options.preset);
+    let mut found = Vec::new();
+    for record in records(&study.kept.join(FOLDER))? {
+        for name in &champions.rows {
+            let model = format!("{name}-{:04}.bomp", record.trial);
+            let length = std::fs::metadata(study.kept.join(FOLDER).join(&model)).map(|file| file.len());
+            if length.is_ok_and(|length| length == record.size_bytes) {
+                found.push((model, record.clone()));
+            }
+        }
+    }
+    let mut table = String::from(
+        "| at most [B] | test accuracy (95 % interval) | asked | bytes | RAM [B] | MACs [M] | instructions on M4 [M] | model |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
     for target in &champions.targets {
+        let asked = 100.0 * target.accuracy;
         let small = found.iter().filter(|(_, record)| record.size_bytes <= target.bytes);
         let Some((model, best)) = small.max_by_key(|(_, record)| record.size_bytes) else {
-            writeln!(page, "| {} | {:.1} % | none yet | | | | | | |", target.bytes, 100.0 * target.accuracy)?;
+            writeln!(table, "| {} | none yet | {asked:.1} % | | | | | |", target.bytes)?;
             continue;
         };
         let [low, high] = best.interval95;
         writeln!(
-            page,
-            "| {} | {:.1} % | **{:.2} %** ({:+.2} points) | {:.2} to {:.2} % | {} | {} | {:.3} | {:.2} | [{model}](../tests/studies/{}/{model}) |",
+            table,
+            "| {} | **{:.2} %** ({:.2} to {:.2}) | {asked:.1} % | {} | {} | {:.3} | {:.2} | [{model}]({root}{folder}/{model}) |",
             target.bytes,
-            100.0 * target.accuracy,
             100.0 * best.accuracy(),
-            100.0 * (best.accuracy() - target.accuracy),
             100.0 * low,
             100.0 * high,
             best.size_bytes,
             best.ram_bytes,
             best.macs as f64 / 1e6,
             best.m4_instructions as f64 / 1e6,
-            study.options.preset,
         )?;
     }
-    Ok(())
+    Ok(table)
 }

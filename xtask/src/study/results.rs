@@ -54,7 +54,22 @@ pub(super) fn write(study: &Study<'_>) -> Result<()> {
     let path = workspace::root()?.join(&study.rows.page);
     write_file(&path, page.as_bytes())?;
     println!("{}\n{}", path.display(), plots.join("report.html").display());
-    Ok(())
+    readme(study)
+}
+
+/// Renews the table of the README that belongs to this study, if there is one.
+fn readme(study: &Study<'_>) -> Result<()> {
+    let Some(champions) = &study.rows.champions else { return Ok(()) };
+    let path = workspace::root()?.join("README.md");
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let [begin, end] = [
+        format!("<!-- cargo xtask study --preset {} -->\n", study.options.preset),
+        "<!-- end of the study's table -->\n".to_owned(),
+    ];
+    let Some((before, rest)) = text.split_once(&begin) else { return Ok(()) };
+    let (_, after) = rest.split_once(&end).with_context(|| format!("{}: no {end}", path.display()))?;
+    let table = champions::table(study, champions, "")?;
+    write_file(&path, format!("{before}{begin}{table}{end}{after}").as_bytes())
 }
 
 /// Copies a file of the report to where it is kept; whether there is one.
