@@ -26,7 +26,8 @@ fn the_c_sample_prints_the_hosts_logits_on_a_cortex_m0() {
 #[track_caller]
 fn sample(board: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let (_, model_path) = network::pack(network::small(), folder.path());
+    // Wide layers and others.
+    let model_path = network::pack_wide(network::small(), folder.path());
     let blob = fs::read(&model_path).unwrap();
     let model = Model::new(&blob).unwrap();
     let dataset = data::load(&data::default_folder(), data::Format::Auto).unwrap();

@@ -10,6 +10,7 @@ use bomp_export::arena::ArenaPlan;
 use bomp_export::board::BOARDS;
 use bomp_export::{candidate, cost, data, evaluate, files, layout, lower, write};
 use bomp_runtime::Model;
+use bomp_runtime::layer::{Layer, Op, Weights};
 use bomp_sim::{Config, SimError, Stage, monitor};
 
 #[test]
@@ -78,6 +79,39 @@ fn the_device_protocol_gives_the_hosts_logits() {
         assert_eq!(session.device_correct, session.host_correct);
         // Hundreds of thousands of instructions, a nanosecond each.
         assert!((100.0..20_000.0).contains(&session.microseconds), "{session:?}");
+    }
+}
+
+fn weighted(layer: Layer<'_>) -> Option<Weights<'_>> {
+    match layer.op {
+        Op::Convolution(_, weights) | Op::Depthwise(_, weights) | Op::Classifier(weights) => Some(weights),
+        Op::Add { .. } | Op::AveragePool { .. } => None,
+    }
+}
+
+/// Wide layers beside others, on processors that multiply to 64 bits and on one that does not.
+#[test]
+fn wide_layers_give_the_hosts_logits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = network::pack_wide(network::small(), folder.path());
+    let blob = std::fs::read(&path).unwrap();
+    let (wide, narrow): (Vec<_>, Vec<_>) = Model::new(&blob)
+        .unwrap()
+        .layers()
+        .filter_map(weighted)
+        .partition(|weights| !weights.fine.is_empty());
+    assert!(wide.len() >= 3 && !narrow.is_empty(), "{} of {}", wide.len(), wide.len() + narrow.len());
+    for board in ["mps2-an386", "mps2-an385", "microbit"] {
+        let config = Config { images: 50, board: board.into(), ..Config::new(path.clone()) };
+        let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
+            Err(error @ SimError::NoToolchain { .. }) if board != Config::new(path.clone()).board => {
+                eprintln!("{board}: not run: {error}");
+                continue;
+            }
+            other => other.unwrap_or_else(|error| panic!("{board}: {error}")),
+        };
+        assert!(verdict.passed(), "{board}: {:?}", verdict.failures());
+        assert!(verdict.logits_equal && verdict.section_equals_file);
     }
 }
 

@@ -140,6 +140,7 @@ fn from_onnx_packs_and_checks() {
     assert!(report["check"]["agreement"].as_f64().unwrap() >= 0.998, "{}", report["check"]);
     let printed = succeed(&arguments);
     assert!(printed.contains("same class as ONNX Runtime") && printed.contains("/3/Add"), "{printed}");
+    fits("inspect", &json(&["inspect", text(&blob_path)]));
 }
 
 #[test]

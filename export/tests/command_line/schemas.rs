@@ -88,6 +88,8 @@ fn json_fits_its_schema() {
         let (model, candidate, data) = (text(&case.model), text(&case.candidate), text(&case.data));
         fits(&["size", candidate]);
         fits(&["pack", candidate]);
+        fits(&["onnx", candidate, "--int4"]);
+        fits(&["onnx", candidate]);
         fits(&["inspect", model]);
         fits(&["validate", model, "--data", data]);
         let engines = ["--against", "tract", "--against", "float", "--against", "onnxruntime"];
@@ -161,6 +163,7 @@ fn help_names_units() {
         let help = succeed(&[command, "--help"]);
         assert!(help.contains("Usage: bomp-export"), "{help}");
         if let Some(json) = help.lines().position(|line| line.contains("--json")) {
+            assert_eq!(schema(command)["title"], format!("bomp-export {command} --json"));
             let explained = help.lines().skip(json).take(3).collect::<String>();
             let units = ["bytes", "MACs", "fractions", "sizes", "images"];
             assert!(units.iter().any(|unit| explained.contains(unit)), "{command}: {explained}");

@@ -98,6 +98,16 @@ pub(crate) fn small() -> Network {
         .classifier()
 }
 
+/// As [`pack`], some of the layers being wide, as imported networks have them.
+pub(crate) fn pack_wide(network: Network, folder: &Path) -> PathBuf {
+    let mut numbers = Numbers::new(7);
+    let mut lowered = lower::lower(&testing::with_weights(network, &mut numbers)).unwrap();
+    testing::widen(&mut lowered, false, &mut numbers);
+    let path = folder.join("model.bomp");
+    files::write(&path, &write::blob(&lowered).unwrap()).unwrap();
+    path
+}
+
 /// `network` with random weights, packed into `folder`.
 pub(crate) fn pack(network: Network, folder: &Path) -> (Candidate, PathBuf) {
     let candidate = testing::with_weights(network, &mut Numbers::new(7));

@@ -5,7 +5,7 @@
 
 use super::at_least_1;
 use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
-use super::unpack::{long_factor, quick_factor, unpack_row};
+use super::unpack::{table_factors, unpack_row};
 use crate::layer::{Layer, Shape, Weights, Window};
 use crate::quant::{self, Factor};
 
@@ -147,18 +147,14 @@ impl Work<'_, '_> {
             let places = weights.get_mut(lane..).unwrap_or(&mut []);
             unpack_row(self.weights.packed, (first + lane) * fan_in, fan_in, places);
         }
-        // A factor of 0 means that the group is requantised the long way.
-        let factors = channels.first_chunk::<4>().and_then(|_| {
-            let all = |factor: fn(Factor) -> Option<i32>| {
-                let [a, b, c, d] = [0, 1, 2, 3].map(|lane| factor(self.weights.factor(first + lane)));
-                Some([a?, b?, c?, d?])
-            };
-            all(quick_factor).or_else(|| all(long_factor))
-        });
-        if let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() {
-            [*a, *b, *c, *d] = factors.unwrap_or([0; 4]).map(|factor| factor as u32);
-            *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
+        let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() else { return };
+        let mut factors = [0; 4];
+        // Fewer than four channels are requantised one by one.
+        if channels.len() >= 4 {
+            table_factors(&self.weights, first, &mut factors);
         }
+        [*a, *b, *c, *d] = factors;
+        *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
     }
 
     /// Computes `steps.count` pixels from `pixel` on, whose taps begin at `values`, with a table that [`Self::unpack`] filled.

@@ -7,7 +7,7 @@ use core::cell::Cell;
 use super::at_least_1;
 use super::convolution::plain;
 use super::machine::{self, LANE_HEAD, LANE_TAIL, Lane, Rows, halves};
-use super::unpack::{long_factor, quick_factor};
+use super::unpack::table_factors;
 use crate::layer::{Layer, Shape, Weights, Window};
 
 /// Rows of the plane beyond the kernel's, at least; each saves copying.
@@ -136,9 +136,7 @@ impl Work<'_, '_> {
         let Some(parameters) = self.weights.channels.get(channel) else { return };
         *head = [parameters.bias() as u32; LANE_HEAD];
         let [place, zero_point, ..] = tail;
-        // A factor of 0 means that the channel is requantised the long way.
-        let factor = self.weights.factor(channel);
-        *place = quick_factor(factor).or_else(|| long_factor(factor)).unwrap_or(0) as u32;
+        table_factors(&self.weights, channel, core::slice::from_mut(place));
         *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
     }
 

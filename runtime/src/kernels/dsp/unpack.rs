@@ -6,6 +6,7 @@
 
 use super::at_least_1;
 use super::machine::{pairs_of, subtract_halves};
+use crate::layer::Weights;
 use crate::quant::{Factor, Packed};
 
 /// Unsigned codes of eight weights of `B` bits as pairs: 0 and 2, 1 and 3, 4 and 6, 5 and 7. `B` is 4..=8.
@@ -71,11 +72,30 @@ pub(super) const fn quick_factor(factor: Factor) -> Option<i32> {
     factor.scaled_up(32)
 }
 
+/// Writes the factors of the channels from `first` on, all in the form that does for all of them, [`quick_factor`] before
+/// [`long_factor`]; zeros where neither does, which means that they are requantised the long way.
+#[inline(never)]
+pub(super) fn table_factors(weights: &Weights<'_>, first: usize, places: &mut [u32]) {
+    for long in [false, true] {
+        let mut all = true;
+        for (channel, place) in (first..).zip(&mut *places) {
+            let factor = weights.factor(channel);
+            let factor = if long { long_factor(factor) } else { quick_factor(factor) };
+            all &= factor.is_some();
+            *place = factor.unwrap_or(0) as u32;
+        }
+        if all {
+            return;
+        }
+    }
+    places.fill(0);
+}
+
 /// A factor in two steps, without loss as both round down: the mantissa shifted up to bit 30, of whose product the upper word is
 /// taken, and in the low 5 bits what is left to shift, 1..=31. That reaches shifts of 15..=45, in a wide layer of 28..=58. See
 /// [`is_long`].
 #[inline]
-pub(super) fn long_factor(factor: Factor) -> Option<i32> {
+fn long_factor(factor: Factor) -> Option<i32> {
     let left = (factor.shift + factor.room()).wrapping_sub(32);
     (1..=31).contains(&left).then(|| factor.mantissa << factor.room() | left as i32)
 }
