@@ -10,15 +10,19 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The plots that the page shows, kept beside the study's records.
-const PLOTS: [(&str, &str); 3] = [
+const PLOTS: [(&str, &str); 5] = [
     ("fronts-finished", "Fronts of the finished networks"),
     ("hypervolume-images", "Hypervolume against trained images, all searches from one corner"),
     ("fronts", "Fronts of the candidates, as the searches saw them"),
+    ("study1-scatter", "The first row: every candidate, and the finished networks"),
+    ("study1-bits", "The first row: bit widths of the networks of its front"),
 ];
 
 /// Writes the page that `rows.toml` names, and keeps the page of plots beside the records.
 pub(super) fn write(study: &Study<'_>) -> Result<()> {
-    let folders: Vec<_> = study.rows.rows.iter().map(|row| study.work.join(&row.name)).collect();
+    // Rows with limits of their own have another corner, from which the others would look alike.
+    let alike = study.rows.rows.iter().filter(|row| row.limits.is_none());
+    let folders: Vec<_> = alike.map(|row| study.work.join(&row.name)).collect();
     let there: Vec<_> = folders.iter().filter(|folder| folder.join("study.sqlite").is_file()).collect();
     let plots = study.work.join("report");
     let mut arguments = vec!["report", "--json", "--out", text(&plots)?];

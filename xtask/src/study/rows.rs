@@ -47,7 +47,7 @@ pub(super) struct Row {
     /// Arguments of `bomp-search run`.
     pub(super) arguments: Vec<String>,
     /// Limits of its own.
-    limits: Option<Vec<String>>,
+    pub(super) limits: Option<Vec<String>>,
     /// How the networks of its front are finished.
     #[serde(default = "as_the_mode_does")]
     pub(super) finals: Vec<Final>,

@@ -33,6 +33,11 @@ pub(in crate::report) struct Canvas {
     body: String,
 }
 
+/// The attribute that dashes a line, as `stroke-dasharray` spells it; none if empty.
+pub(in crate::report) fn dashed<'a>(dashes: &'a &str) -> Vec<(&'static str, &'a dyn Display)> {
+    if dashes.is_empty() { Vec::new() } else { vec![("stroke-dasharray", dashes)] }
+}
+
 impl Canvas {
     pub(in crate::report) fn new(width: f64, height: f64) -> Self {
         Self { width: width.ceil(), height: height.ceil(), body: String::new() }

@@ -1,6 +1,6 @@
 //! What signs mean: a row of them, broken into several where it is too long.
 
-use super::canvas::{Anchor, Canvas};
+use super::canvas::{Anchor, Canvas, dashed};
 use super::marker::Marker;
 use super::palette::INK;
 use super::text::{fitted, width};
@@ -17,8 +17,8 @@ pub(in crate::report) enum Swatch {
     Point(Marker, String, String),
     /// A line: colour and dashes, as `stroke-dasharray` spells them; none if empty.
     Line(&'static str, &'static str),
-    /// A line with points on it.
-    Series(Marker, &'static str),
+    /// A line with points on it: colour and dashes, as above.
+    Series(Marker, &'static str, &'static str),
     /// A field of colour.
     Field(&'static str),
 }
@@ -61,12 +61,12 @@ impl Legend {
             let middle = (x + (SIGN - 8.0) / 2.0, y);
             match swatch {
                 Swatch::Point(marker, fill, stroke) => marker.draw(canvas, middle, 5.0, (fill, stroke), ""),
-                Swatch::Line(colour, "") => canvas.line(ends.0, ends.1, (colour, 1.6), &[]),
                 Swatch::Line(colour, dashes) => {
-                    canvas.line(ends.0, ends.1, (colour, 1.4), &[("stroke-dasharray", dashes)]);
+                    let width = if dashes.is_empty() { 1.6 } else { 1.4 };
+                    canvas.line(ends.0, ends.1, (colour, width), &dashed(dashes));
                 }
-                Swatch::Series(marker, colour) => {
-                    canvas.line(ends.0, ends.1, (colour, 1.8), &[]);
+                Swatch::Series(marker, colour, dashes) => {
+                    canvas.line(ends.0, ends.1, (colour, 1.8), &dashed(dashes));
                     marker.draw(canvas, middle, 4.0, (colour, "#ffffff"), "");
                 }
                 Swatch::Field(colour) => canvas.rectangle((x, y - 7.0), (SIGN - 8.0, 14.0), colour, ""),

@@ -3,7 +3,7 @@
 use super::Plot;
 use super::axes::{SIZE, accuracies, heading, kilobytes, sizes, steps};
 use crate::report::data::{Report, StudyReport};
-use crate::report::draw::{Canvas, Frame, Legend, Marker, SERIES, Swatch};
+use crate::report::draw::{Canvas, Frame, Legend, Marker, SERIES, Swatch, dashed};
 
 const FRAME: Frame = Frame { left: 64.0, top: 44.0, width: 690.0, height: 400.0 };
 
@@ -68,9 +68,9 @@ fn plot(
         FRAME.note(&mut canvas, "no trial has finished yet");
     }
     for (index, (study, front)) in report.studies.iter().zip(&fronts).enumerate() {
-        let (colour, marker) = style(index);
+        let (colour, marker, dashes) = style(index);
         let at = |&(bytes, accuracy, _): &Network| (x.at(kilobytes(bytes)), y.at(y.clamp(accuracy)));
-        canvas.polyline(&steps(front.iter().map(at)), (colour, 1.6), &[]);
+        canvas.polyline(&steps(front.iter().map(at)), (colour, 1.6), &dashed(&dashes));
         for network in front {
             let (bytes, accuracy, trial) = *network;
             let tip = format!("{}, trial {trial}: {accuracy:.2} %, {:.3} kB", study.name, kilobytes(bytes));
@@ -84,15 +84,17 @@ fn plot(
 }
 
 /// How the study of this index is drawn wherever several are.
-pub(super) fn style(index: usize) -> (&'static str, Marker) {
-    (SERIES[index % SERIES.len()], Marker::SERIES[index % Marker::SERIES.len()])
+pub(super) fn style(index: usize) -> (&'static str, Marker, &'static str) {
+    // When the colours begin again, lines are dashed.
+    let dashes = ["", "6 3", "2 3"][(index / SERIES.len()).min(2)];
+    (SERIES[index % SERIES.len()], Marker::SERIES[index % Marker::SERIES.len()], dashes)
 }
 
 /// The legend of all studies.
 pub(super) fn series(report: &Report) -> Vec<(Swatch, String)> {
     let item = |(index, study): (usize, &StudyReport)| {
-        let (colour, marker) = style(index);
-        (Swatch::Series(marker, colour), study.name.clone())
+        let (colour, marker, dashes) = style(index);
+        (Swatch::Series(marker, colour, dashes), study.name.clone())
     };
     report.studies.iter().enumerate().map(item).collect()
 }

@@ -4,7 +4,7 @@ use super::Plot;
 use super::axes::{heading, steps};
 use super::fronts::{series, style};
 use crate::report::data::{Progress, Report};
-use crate::report::draw::{Canvas, Frame, Legend, Scale};
+use crate::report::draw::{Canvas, Frame, Legend, Scale, dashed};
 
 const FRAME: Frame = Frame { left: 74.0, top: 44.0, width: 680.0, height: 300.0 };
 
@@ -42,9 +42,9 @@ fn plot(
         FRAME.note(&mut canvas, "no network better than the reference yet");
     }
     for (index, study) in report.studies.iter().enumerate() {
-        let (colour, marker) = style(index);
+        let (colour, marker, dashes) = style(index);
         let at = |step: &Progress| (x.at(figure(step)), y.at(step.hypervolume));
-        canvas.polyline(&steps(study.progress.iter().map(at)), (colour, 1.8), &[]);
+        canvas.polyline(&steps(study.progress.iter().map(at)), (colour, 1.8), &dashed(&dashes));
         if let Some(step) = study.progress.last() {
             let tip = format!("{}: {:.5} after {} trials", study.name, step.hypervolume, step.ended);
             marker.draw(&mut canvas, at(step), 4.2, (colour, "#ffffff"), &tip);

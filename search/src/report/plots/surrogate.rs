@@ -16,8 +16,8 @@ pub(super) fn plot(study: &StudyReport) -> Plot {
     let both = || percents(|p| p.prediction.seen).chain(percents(|p| p.prediction.predicted));
     let (x, y) = (accuracies(both(), FRAME.across()), accuracies(both(), FRAME.up()));
     let items = vec![
-        (Swatch::Series(Marker::Circle, SEEN), "seen within the 95 % interval".to_owned()),
-        (Swatch::Series(Marker::Square, ACCENT), "outside".to_owned()),
+        (Swatch::Series(Marker::Circle, SEEN, ""), "seen within the 95 % interval".to_owned()),
+        (Swatch::Series(Marker::Square, ACCENT, ""), "outside".to_owned()),
         (Swatch::Line(FAINT, "5 4"), "perfect".to_owned()),
     ];
     let legend = Legend::new(FRAME.width + 60.0, items);
