@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bomp_export::board::{BOARDS, Board};
 use bomp_export::data::Format;
-use bomp_sim::{Config, Progress, SimError, Stage, library, monitor};
+use bomp_sim::{Config, KernelSet, Progress, SimError, Stage, library, monitor};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -114,6 +114,12 @@ struct RunArguments {
     /// Keep the linked image and the device's files in this folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Build the firmware with all kernels, not only with those that the model needs.
+    #[arg(long)]
+    all_kernels: bool,
+    /// Build the firmware with all kernels as well, and say how many bytes the ones that are left out save.
+    #[arg(long, conflicts_with = "all_kernels")]
+    compare: bool,
 }
 
 impl Arguments {
@@ -209,6 +215,8 @@ impl RunArguments {
             jobs: self.jobs.map_or(defaults.jobs, NonZeroUsize::get),
             timeout: Duration::from_secs(self.timeout),
             keep: self.keep,
+            kernels: if self.all_kernels { KernelSet::All } else { KernelSet::Needed },
+            compare: self.compare,
             ..defaults
         }
     }

@@ -35,12 +35,31 @@ impl Program {
     }
 }
 
-/// Builds `program` around `model`, which is called `name`, into an image for `board` at `image`.
+/// Which kernels a firmware has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelSet {
+    /// Those that its model needs; it refuses a model that needs others.
+    Needed,
+    /// All.
+    All,
+}
+
+impl KernelSet {
+    /// What the firmware's build script calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Needed => "needed",
+            Self::All => "all",
+        }
+    }
+}
+
+/// Builds `program` with these kernels around `model`, which is called `name`, into an image for `board` at `image`.
 ///
 /// # Errors
 /// No compiler, a model that does not fit, or what the compiler said.
 pub(crate) fn build(
-    program: Program,
+    (program, kernels): (Program, KernelSet),
     (model, name): (&[u8], &str),
     board: &'static Board,
     image: &Path,
@@ -66,6 +85,7 @@ pub(crate) fn build(
     let mut command = toolchain.build(board, "release", &folder);
     command.args(["--bin", program.name()]).current_dir(PACKAGE);
     command.env("BOMP_MODEL", &model_path).env("BOMP_MODEL_NAME", name);
+    command.env("BOMP_KERNELS", kernels.name());
     command
         .env("BOMP_MEMORY_X", &memory_path)
         .env("BOMP_TICKS_PER_SECOND", board.ticks_per_second.to_string());

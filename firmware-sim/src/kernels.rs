@@ -27,6 +27,13 @@ const CALLS: f64 = 8.0;
 /// Instructions of the device's calibration loop.
 const CALIBRATION_INSTRUCTIONS: f64 = 2.0;
 
+/// Networks that searches found, see `networks/README.md`.
+const FOUND: [(&str, &[u8]); 3] = [
+    ("found-1kB", include_bytes!("../networks/found-1kB.bomp")),
+    ("found-2kB", include_bytes!("../networks/found-2kB.bomp")),
+    ("found-17kB", include_bytes!("../networks/found-17kB.bomp")),
+];
+
 /// Instructions of one layer or network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Count {
@@ -34,7 +41,7 @@ pub struct Count {
     pub board: &'static str,
     /// Name of the layer, or of the network.
     pub layer: String,
-    /// Width of the weights, 0 without weights.
+    /// Width of the weights, 0 without weights or with weights of several widths.
     pub bits: u8,
     /// Nominal multiply-accumulates, padding taps included; elements of an add or a pool.
     pub macs: u64,
@@ -80,6 +87,10 @@ pub fn measure(board: &'static Board) -> Result<Report, SimError> {
     let networks = folder.path().join("networks");
     fs::create_dir(&networks).map_err(|cause| SimError::File { path: networks.clone(), cause })?;
     let mut blobs = Vec::new();
+    for (name, blob) in FOUND {
+        file(&networks.join(format!("{name}.bomp")), blob)?;
+        blobs.push((name.to_owned(), 0, blob.to_vec()));
+    }
     for bits in 4..=8u8 {
         let blob = mobilenet(bits);
         let name = format!("mobilenet-v1-0.25-w{bits}");

@@ -38,8 +38,10 @@ use bomp_export::board::{Board, Region};
 use bomp_export::data::{self, Format};
 use bomp_export::evaluate;
 use bomp_runtime::Model;
+use bomp_runtime::kernels::Needs;
 
 pub use error::SimError;
+pub use firmware::KernelSet;
 pub use verdict::Verdict;
 
 use certificate::Budget;
@@ -69,6 +71,10 @@ pub struct Config {
     pub timeout: Duration,
     /// Folder that keeps the image and the device's files.
     pub keep: Option<PathBuf>,
+    /// The firmware's kernels.
+    pub kernels: KernelSet,
+    /// Whether to build it with all kernels too, to tell how many bytes are saved.
+    pub compare: bool,
 }
 
 impl Config {
@@ -84,6 +90,8 @@ impl Config {
             jobs: available_parallelism().map_or(1, usize::from),
             timeout: Duration::from_secs(120),
             keep: None,
+            kernels: KernelSet::Needed,
+            compare: false,
         }
     }
 
@@ -128,7 +136,16 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
     let image_path = folder.join("firmware.elf");
     let started = Instant::now();
     let name = config.model_name();
-    let toolchain = firmware::build(Program::Batch, (&blob, &name), board, &image_path, progress)?;
+    let flash_of_all = if config.compare {
+        let path = folder.join("firmware-all.elf");
+        let program = (Program::Batch, KernelSet::All);
+        firmware::build(program, (&blob, &name), board, &path, progress)?;
+        Some(elf::inspect(&path, &blob, board)?.flash.used)
+    } else {
+        None
+    };
+    let program = (Program::Batch, config.kernels);
+    let toolchain = firmware::build(program, (&blob, &name), board, &image_path, progress)?;
     let build_seconds = started.elapsed().as_secs_f64();
     let image = elf::inspect(&image_path, &blob, board)?;
     enough_ram(&image, board)?;
@@ -163,6 +180,13 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
         section_bytes: image.flash.model,
         section_equals_file: image.section_equals_file,
         flash: image.flash,
+        kernels_left_out: match config.kernels {
+            KernelSet::Needed => {
+                Needs::EVERYTHING.without(model.needs()).names().map(str::to_owned).collect()
+            }
+            KernelSet::All => Vec::new(),
+        },
+        flash_of_all_kernels: flash_of_all,
         ram: ram(&device, image.static_ram, &model, board),
         certificate: image.certificate,
         budget: Budget::of(board.cpu),

@@ -258,7 +258,8 @@ fn built(
         return Err(SimError::InputQuantisation { path: config.model.clone() });
     }
     let image = folder.join("monitor.elf");
-    firmware::build(Program::Monitor, (blob, &config.model_name()), board, &image, progress)?;
+    let program = (Program::Monitor, config.kernels);
+    firmware::build(program, (blob, &config.model_name()), board, &image, progress)?;
     let inspected = elf::inspect(&image, blob, board)?;
     crate::enough_ram(&inspected, board)?;
     Ok(image)

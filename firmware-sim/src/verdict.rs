@@ -93,6 +93,10 @@ pub struct Verdict {
     pub section_equals_file: bool,
     /// Flash.
     pub flash: Flash,
+    /// What the firmware's kernels cannot, because the model does not need it.
+    pub kernels_left_out: Vec<String>,
+    /// Bytes of flash that the firmware uses when it is built with all kernels, if that was asked for.
+    pub flash_of_all_kernels: Option<u64>,
     /// RAM.
     pub ram: Ram,
     /// What the image proves about itself.
@@ -212,6 +216,8 @@ mod tests {
             file_bytes: 900,
             section_bytes: 900,
             section_equals_file: true,
+            kernels_left_out: vec!["average pooling".into()],
+            flash_of_all_kernels: Some(12_000),
             flash: Flash { text: 8_000, rodata: 500, model: 900, data: 0, used: 9_400, available: 65_536 },
             ram: Ram {
                 arena_predicted: 700,

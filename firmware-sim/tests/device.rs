@@ -11,7 +11,7 @@ use bomp_export::board::BOARDS;
 use bomp_export::{candidate, cost, data, evaluate, files, layout, lower, write};
 use bomp_runtime::Model;
 use bomp_runtime::layer::{Layer, Op, Weights};
-use bomp_sim::{Config, SimError, Stage, monitor};
+use bomp_sim::{Config, KernelSet, SimError, Stage, monitor};
 
 #[test]
 fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
@@ -115,13 +115,35 @@ fn wide_layers_give_the_hosts_logits() {
     }
 }
 
+/// With the kernels that the model needs the firmware is smaller by kilobytes, and computes the same.
+#[test]
+fn a_build_with_only_the_kernels_that_are_needed_is_smaller() {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/eight-kilobytes");
+    let candidate = candidate::Candidate::load(&golden).unwrap();
+    let blob = write::blob(&lower::lower(&candidate).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bomp");
+    files::write(&path, &blob).unwrap();
+    let config = Config { images: 20, compare: true, ..Config::new(path) };
+    let verdict = bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert!(verdict.passed() && verdict.logits_equal, "{:?}", verdict.failures());
+    let saved = verdict.flash_of_all_kernels.unwrap() - verdict.flash.used;
+    assert!(saved > 3_000, "{saved} bytes");
+    // All its weights are 6 bits wide, its kernels 3x3.
+    for part in ["4-bit convolution", "8-bit classifier", "depthwise kernel 4 or 5 wide, stride 1"] {
+        assert!(verdict.kernels_left_out.iter().any(|name| name == part), "{:?}", verdict.kernels_left_out);
+    }
+}
+
 /// A board is listed only if this passes on it.
 #[test]
 fn every_board_gives_the_hosts_logits() {
     let folder = tempfile::tempdir().unwrap();
     let (_, path) = network::pack(network::small(), folder.path());
     for board in &BOARDS {
-        let config = Config { images: 5, board: board.name.into(), ..Config::new(path.clone()) };
+        // With all kernels, because what is reserved for the firmware must be enough for any model.
+        let kernels = KernelSet::All;
+        let config = Config { images: 5, board: board.name.into(), kernels, ..Config::new(path.clone()) };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
             // With rustup, setup installs the target of the default board; the others are the user's to add.
             Err(error @ SimError::NoToolchain { .. }) if board.name != Config::new(path.clone()).board => {

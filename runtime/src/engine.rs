@@ -1,5 +1,6 @@
 //! [`Model`]: a checked view of a blob, and the loop that runs its layers in place from flash.
 
+use core::marker::PhantomData;
 use core::ops::Range;
 
 use crate::arena::ALIGNMENT;
@@ -8,8 +9,8 @@ use crate::blob::{
     checksum,
 };
 use crate::error::{ModelError, RunError};
-use crate::kernels::{Kernels, Native};
-use crate::layer::{Layer, Op, Shape, Tensor, decode, tensor};
+use crate::kernels::{Kernels, Native, Needs};
+use crate::layer::{Layer, Op, Shape, Tensor, decode, geometry, tensor};
 use crate::plan::{self, range};
 
 /// A valid network over the bytes of its blob.
@@ -26,18 +27,42 @@ use crate::plan::{self, range};
 /// # assert!(classify(b"BOMP", &[]).is_err());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Model<'a> {
+pub struct Model<'a, K = Native> {
     header: &'a Header,
     records: &'a [Record],
     data: &'a [u8],
+    kernels: PhantomData<K>,
 }
 
 impl<'a> Model<'a> {
+    /// [`Self::load`] with the kernels that suit the processor, [`Native`], all of them.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn new(blob: &'a [u8]) -> Result<Self, ModelError> {
+        Self::load(blob)
+    }
+}
+
+impl<'a, K: Kernels> Model<'a, K> {
     /// Checks `blob` completely and views it. Cost: one pass over the bytes for the checksum and one over the layers.
+    ///
+    /// `K` are the kernels that it will run with. With [`crate::kernels::NativeFor`] they may be those that one model needs,
+    /// which makes the program smaller; a model that needs more is refused.
+    ///
+    /// ```
+    /// use bomp_runtime::{Model, kernels::{Needs, NativeFor}};
+    /// // What a build script writes: `Model::new(&blob)?.needs().bits()`.
+    /// const NEEDS: u32 = Needs::CONVOLUTION.and(Needs::width(4)).and(Needs::classifier_width(4)).bits();
+    /// # fn load(blob: &[u8]) -> Result<(), bomp_runtime::ModelError> {
+    /// let model = Model::<NativeFor<NEEDS>>::load(blob)?;
+    /// # let _ = model; Ok(()) }
+    /// # assert!(load(b"BOMP").is_err());
+    /// ```
     ///
     /// # Errors
     /// The first thing that is wrong; see [`ModelError`]. A model that is not exactly right is refused.
-    pub fn new(blob: &'a [u8]) -> Result<Self, ModelError> {
+    pub fn load(blob: &'a [u8]) -> Result<Self, ModelError> {
         let (header, rest) = blob.split_at_checked(HEADER_BYTES).ok_or(ModelError::TooShort)?;
         let header: &Header = bytemuck::try_from_bytes(header).map_err(|_| ModelError::TooShort)?;
         if header.magic != MAGIC {
@@ -66,23 +91,45 @@ impl<'a> Model<'a> {
         let (records, data) =
             body.split_at_checked(layer_count * RECORD_BYTES).ok_or(ModelError::BadHeader("layer_count"))?;
         let records: &[Record] = bytemuck::try_cast_slice(records).map_err(|_| ModelError::TooShort)?;
-        let model = Self { header, records, data };
+        let model = Self { header, records, data, kernels: PhantomData };
         model.check()?;
         Ok(model)
     }
 
+    // Its stack must not become that of the program, which lasts.
+    #[inline(never)]
     fn check(&self) -> Result<(), ModelError> {
         if self.input_len() == 0 {
             return Err(ModelError::BadHeader("input shape"));
         }
         let mut data = self.data;
         for index in 0..self.records.len() {
-            data = decode(self.header, self.records, index, data)?.1;
+            let (layer, rest) = decode(self.header, self.records, index, data)?;
+            data = rest;
+            let missing = match K::OFFERS {
+                Needs::EVERYTHING => Needs::NOTHING,
+                offers => self.needs_of(index, &layer).without(offers),
+            };
+            if missing != Needs::NOTHING {
+                return Err(ModelError::MissingKernel { layer: index as u16, missing });
+            }
         }
         if !data.is_empty() {
             return Err(ModelError::TrailingData);
         }
         plan::check(self.header, self.records)
+    }
+
+    fn needs_of(&self, index: usize, layer: &Layer<'_>) -> Needs {
+        let geometry = geometry(self.header, self.records, index);
+        geometry.map_or(Needs::EVERYTHING, |geometry| Needs::of(&geometry, layer))
+    }
+
+    /// What the layers need of the kernels.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let layers = self.layers().enumerate();
+        layers.fold(Needs::NOTHING, |needs, (index, layer)| needs.and(self.needs_of(index, &layer)))
     }
 
     /// Bytes of RAM that [`Self::run`] needs for activations and scratch.
@@ -135,7 +182,7 @@ impl<'a> Model<'a> {
 
     /// The layers in execution order.
     pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> {
-        let Self { header, records, mut data } = *self;
+        let Self { header, records, mut data, .. } = *self;
         (0..records.len()).map_while(move |index| {
             let (layer, rest) = decode(header, records, index, data).ok()?;
             data = rest;
@@ -149,7 +196,7 @@ impl<'a> Model<'a> {
         tensor(self.header, self.records, 0).unwrap_or(NONE)
     }
 
-    /// Classifies one image with the kernels that suit the processor, [`Native`].
+    /// Classifies one image.
     ///
     /// `input` has [`Self::input_len`] elements [H, W, C]; `arena` at least [`Self::arena_size`] bytes at a
     /// multiple of 4 (see [`crate::Arena`]), whatever is in them; `logits` [`Self::classes`] elements.
@@ -157,14 +204,26 @@ impl<'a> Model<'a> {
     /// # Errors
     /// A slice of the wrong length or alignment. Nothing is computed then.
     pub fn run(&self, input: &[i8], arena: &mut [i8], logits: &mut [i32]) -> Result<(), RunError> {
-        self.run_with::<Native>(input, arena, logits, |_, _| {})
+        self.execute::<K>(input, arena, logits, |_, _| {})
     }
 
-    /// As [`Self::run`], with kernels of choice; calls `observe(layer, output)` after each layer but the classifier.
+    /// As [`Self::run`], with kernels of choice, which must be all of their set: else this does not compile. Calls
+    /// `observe(layer, output)` after each layer but the classifier.
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn run_with<K: Kernels>(
+    pub fn run_with<W: Kernels>(
+        &self,
+        input: &[i8],
+        arena: &mut [i8],
+        logits: &mut [i32],
+        observe: impl FnMut(usize, &[i8]),
+    ) -> Result<(), RunError> {
+        const { assert!(W::OFFERS.covers(Needs::EVERYTHING), "the model was not checked for these kernels") };
+        self.execute::<W>(input, arena, logits, observe)
+    }
+
+    fn execute<W: Kernels>(
         &self,
         input: &[i8],
         arena: &mut [i8],
@@ -189,7 +248,7 @@ impl<'a> Model<'a> {
             // No scratch is put behind everything, where it meets no tensor.
             let scratch =
                 plan::scratch(self.header, self.records, index).filter(|scratch| !scratch.is_empty());
-            self.run_layer::<K>(&layer, arena, scratch.unwrap_or(needed..needed), logits);
+            self.run_layer::<W>(&layer, arena, scratch.unwrap_or(needed..needed), logits);
             if let (Some(output), false) =
                 (arena.get(range(layer.output)), matches!(layer.op, Op::Classifier(_)))
             {
@@ -200,7 +259,7 @@ impl<'a> Model<'a> {
     }
 
     /// Every range of bytes is inside `arena`, and those that a kernel gets as slices are disjoint: the blob was checked.
-    fn run_layer<K: Kernels>(
+    fn run_layer<W: Kernels>(
         &self,
         layer: &Layer<'a>,
         arena: &mut [i8],
@@ -211,10 +270,10 @@ impl<'a> Model<'a> {
         match layer.op {
             Op::Classifier(weights) => {
                 if let Ok([input, scratch]) = arena.get_disjoint_mut([source, scratch]) {
-                    K::classifier(layer, weights, input, logits, words(scratch));
+                    W::classifier(layer, weights, input, logits, words(scratch));
                 }
             }
-            Op::Add { b, scale } => {
+            Op::Add { b, scale } if W::OFFERS.covers(Needs::ADD) => {
                 // The first operand is moved to the output's place unless it is there; unless it is the second operand
                 // that is there, then the roles change, which the symmetric arithmetic allows.
                 let Some(second) = tensor(self.header, self.records, b) else { return };
@@ -226,17 +285,19 @@ impl<'a> Model<'a> {
                     }
                     (range(second), scale)
                 };
-                if other == target {
+                if other == target && W::OFFERS.covers(Needs::ADD_TO_SELF) {
                     if let Ok([place, scratch]) = arena.get_disjoint_mut([target, scratch]) {
-                        K::add_to_self(layer.quantisation, scale, place, words(scratch));
+                        W::add_to_self(layer.quantisation, scale, place, words(scratch));
                     }
                 } else if let Ok([other, place, scratch]) = arena.get_disjoint_mut([other, target, scratch]) {
-                    K::add_assign(layer.quantisation, scale, place, other, words(scratch));
+                    W::add_assign(layer.quantisation, scale, place, other, words(scratch));
                 }
             }
-            Op::Depthwise(window, weights) if source.start == target.start => {
+            Op::Depthwise(window, weights)
+                if source.start == target.start && W::OFFERS.covers(Needs::DEPTHWISE) =>
+            {
                 if let Ok([place, scratch]) = arena.get_disjoint_mut([source, scratch]) {
-                    K::depthwise_in_place(layer, window, weights, place, words(scratch));
+                    W::depthwise_in_place(layer, window, weights, place, words(scratch));
                 }
             }
             _ => {
@@ -245,16 +306,17 @@ impl<'a> Model<'a> {
                 };
                 let scratch = words(scratch);
                 match layer.op {
-                    Op::Convolution(window, weights) => {
-                        K::convolution(layer, window, weights, input, output, scratch);
+                    Op::Convolution(window, weights) if W::OFFERS.covers(Needs::CONVOLUTION) => {
+                        W::convolution(layer, window, weights, input, output, scratch);
                     }
-                    Op::Depthwise(window, weights) => {
-                        K::depthwise(layer, window, weights, input, output, scratch);
+                    Op::Depthwise(window, weights) if W::OFFERS.covers(Needs::DEPTHWISE) => {
+                        W::depthwise(layer, window, weights, input, output, scratch);
                     }
-                    Op::AveragePool { factor, shift } => {
-                        K::average_pool(layer, factor, shift, input, output, scratch);
+                    Op::AveragePool { factor, shift } if W::OFFERS.covers(Needs::AVERAGE_POOL) => {
+                        W::average_pool(layer, factor, shift, input, output, scratch);
                     }
-                    Op::Add { .. } | Op::Classifier(_) => {}
+                    // An add, a classifier; or nothing that `load` lets in.
+                    _ => {}
                 }
             }
         }

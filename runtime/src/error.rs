@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::kernels::Needs;
+
 /// Why [`crate::Model::new`] refused a blob. `layer` counts from 0 in the order of the layer table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,6 +59,13 @@ pub enum ModelError {
         /// Index of the tensor.
         tensor: u16,
     },
+    /// This build has only the kernels that another model needs; see [`Needs`].
+    MissingKernel {
+        /// Index of the first layer that needs more.
+        layer: u16,
+        /// What is not there.
+        missing: Needs,
+    },
 }
 
 impl fmt::Display for ModelError {
@@ -86,6 +95,9 @@ impl fmt::Display for ModelError {
                 write!(f, "layer {layer}: its scratch fits into no gap of the arena")
             }
             Self::DeadTensor { tensor } => write!(f, "no layer reads tensor {tensor}"),
+            Self::MissingKernel { layer, missing } => {
+                write!(f, "layer {layer} needs what this build was made without: {missing}")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! own error. The blob is written by hand here, byte by byte after FORMAT.md, so the writer is not trusted either.
 
 use bomp_runtime::blob::{Channel, HEADER_BYTES, RECORD_BYTES, checksum, weighted_data_bytes};
-use bomp_runtime::kernels::Reference;
+use bomp_runtime::kernels::{Dsp, Kernels, Needs, Portable, Reference};
 use bomp_runtime::quant::{Multiplier, pack};
 use bomp_runtime::{Arena, Model, ModelError, RunError, arena};
 use proptest::prelude::*;
@@ -174,6 +174,60 @@ fn run(bytes: &[u8], input: &[i8]) -> Option<Vec<i32>> {
     model.run_with::<Reference>(&input, arena, &mut expected, |_, _| {}).ok()?;
     assert_eq!(logits, expected);
     Some(logits)
+}
+
+/// What [`blob`] needs: a depthwise convolution of 3x3 at stride 1, an add, a gathered convolution of 5 bits to 3 channels, a
+/// pool, and a classifier with a fan-in of 3.
+const NEEDS: Needs = Needs::DEPTHWISE
+    .and(Needs::depthwise_loop(2, 1))
+    .and(Needs::ADD)
+    .and(Needs::CONVOLUTION)
+    .and(Needs::GATHER)
+    .and(Needs::width(5))
+    .and(Needs::RARE_FACTOR)
+    .and(Needs::AVERAGE_POOL)
+    .and(Needs::ODD_CLASSIFIER);
+
+/// Loads and runs with the kernels of one set; an error tells what is missing.
+fn run_on<K: Kernels>(bytes: &[u8]) -> Result<Vec<i32>, ModelError> {
+    let model = Model::<K>::load(bytes)?;
+    let mut arena = Arena::<240>::new();
+    let mut logits = vec![0; 4];
+    let input: Vec<i8> = (0..32).map(|i| (i * 29) as i8).collect();
+    model.run(&input, &mut arena, &mut logits).unwrap();
+    Ok(logits)
+}
+
+#[test]
+fn a_model_that_needs_a_missing_kernel_is_refused() {
+    let bytes = blob();
+    assert_eq!(Model::new(&bytes).unwrap().needs(), NEEDS);
+    let expected = run_on::<Reference>(&bytes).unwrap();
+    // With exactly what it needs, and not without any part of it.
+    assert_eq!(run_on::<Dsp<{ NEEDS.bits() }>>(&bytes).unwrap(), expected);
+    assert_eq!(run_on::<Portable<{ NEEDS.bits() }>>(&bytes).unwrap(), expected);
+    macro_rules! refused {
+        ($($layer:literal: $part:expr),* $(,)?) => {$(
+            let error = ModelError::MissingKernel { layer: $layer, missing: $part };
+            assert_eq!(run_on::<Dsp<{ NEEDS.without($part).bits() }>>(&bytes), Err(error));
+            assert_eq!(run_on::<Portable<{ NEEDS.without($part).bits() }>>(&bytes), Err(error));
+            let name = $part.names().next().unwrap();
+            assert_eq!(error.to_string(), format!("layer {} needs what this build was made without: {name}", $layer));
+        )*};
+    }
+    refused!(
+        0: Needs::DEPTHWISE,
+        0: Needs::depthwise_loop(2, 1),
+        1: Needs::ADD,
+        2: Needs::CONVOLUTION,
+        2: Needs::GATHER,
+        2: Needs::width(5),
+        2: Needs::RARE_FACTOR,
+        3: Needs::AVERAGE_POOL,
+        4: Needs::ODD_CLASSIFIER,
+    );
+    // Damage is still told as damage, and a kernel that is not there never runs.
+    assert_eq!(run_on::<Dsp<0>>(&edited(0, b'X')), Err(ModelError::BadMagic));
 }
 
 #[test]

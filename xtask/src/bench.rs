@@ -2,6 +2,7 @@
 //! tests: a slow machine fails nothing.
 
 mod bo;
+mod exactness;
 mod host;
 mod kernels;
 mod kills;
@@ -20,6 +21,7 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum Bench {
     Bo(bo::Options),
+    Exactness(exactness::Options),
     Kernels(kernels::Options),
     Kills(kills::Options),
     Host(host::Options),
@@ -30,6 +32,7 @@ enum Bench {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Bench::Bo(options) => bo::run(options),
+        Bench::Exactness(options) => exactness::run(options),
         Bench::Kernels(options) => kernels::run(options),
         Bench::Kills(options) => kills::run(options),
         Bench::Host(options) => host::run(options),

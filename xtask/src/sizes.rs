@@ -58,6 +58,7 @@ struct Verdict {
     device_correct: u32,
     host_correct: u32,
     flash: Flash,
+    flash_of_all_kernels: u64,
     ram: Ram,
     certificate: Certificate,
 }
@@ -101,14 +102,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut found: BTreeMap<String, Sizes> = BTreeMap::new();
     let mut lines = Vec::new();
     for name in names {
-        let arguments = ["run", text(&model)?, "--board", &name, "--images", &images, "--json"];
+        let arguments = ["run", text(&model)?, "--board", &name, "--images", &images, "--compare", "--json"];
         let verdict: Verdict = programs::json("bomp-sim", &arguments)?;
         let stack = verdict.certificate.stack.bytes;
         let ram = verdict.ram.arena_used + verdict.ram.other_static + stack;
         let Verdict { images, device_correct, host_correct, .. } = verdict;
+        let saved = verdict.flash_of_all_kernels.saturating_sub(verdict.flash.used);
         lines.push((
             name.clone(),
-            format!("{device_correct} of {images} correct, {host_correct} on the host"),
+            format!(
+                "{saved} bytes less than with all kernels; {device_correct} of {images} correct, {host_correct} on the host"
+            ),
         ));
         found.insert(name, Sizes { flash: verdict.flash.used, ram, stack });
     }

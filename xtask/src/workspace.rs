@@ -25,12 +25,20 @@ fn commit(root: &Path) -> Option<String> {
 /// # Errors
 /// If cargo cannot be started or ends with an error, which it has then told itself.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    cargo_with(arguments, &[])
+}
+
+/// As [`cargo`], with variables of its environment.
+///
+/// # Errors
+/// As [`cargo`].
+pub(crate) fn cargo_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     println!("{:>12} `{line}`", "Running");
     let root = root()?;
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(&root);
+    command.args(arguments).current_dir(&root).envs(variables.iter().copied());
     if let Some(commit) = commit(&root) {
         command.env("BOMP_GIT_COMMIT", commit);
     }

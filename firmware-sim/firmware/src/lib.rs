@@ -11,6 +11,12 @@ use cortex_m_rt::{ExceptionFrame, exception};
 
 include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
 
+/// The kernels that this firmware has.
+pub type Kernels = bomp_runtime::kernels::NativeFor<NEEDS>;
+
+/// The model, which runs with them.
+pub type Model = bomp_runtime::Model<'static, Kernels>;
+
 /// The file, byte for byte, in a section of its own.
 #[used]
 #[unsafe(link_section = ".model")]

@@ -5,12 +5,12 @@
 
 use core::hint::black_box;
 
-use bomp_runtime::{Arena, Model, RunError};
+use bomp_runtime::{Arena, RunError};
 use cortex_m_rt::entry;
 
 use bomp_firmware::clock::Clock;
 use bomp_firmware::host::{self, File, Mode};
-use bomp_firmware::{ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, high_water, protocol};
+use bomp_firmware::{ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, Model, high_water, protocol};
 
 #[entry]
 fn main() -> ! {
@@ -21,7 +21,7 @@ fn main() -> ! {
     let Some(peripherals) = cortex_m::Peripherals::take() else { host::exit(protocol::EXIT_FAULT) };
     let clock = Clock::start(peripherals.SYST);
     // Opaque to the compiler: what is measured must not depend on what it could deduce from these very bytes.
-    let Ok(model) = Model::new(black_box(&MODEL)) else {
+    let Ok(model) = Model::load(black_box(&MODEL)) else {
         host::fail(protocol::EXIT_MODEL_REFUSED, c"the model is refused\n")
     };
     let images = File::open(protocol::IMAGES, Mode::Read);
@@ -56,7 +56,7 @@ fn main() -> ! {
 
 /// One inference; a refusal ends the program.
 #[inline(never)]
-fn run(model: &Model<'_>, image: &[i8], arena: &mut [i8], logits: &mut [i32]) {
+fn run(model: &Model, image: &[i8], arena: &mut [i8], logits: &mut [i32]) {
     if model.run(image, arena, logits).is_err() {
         host::fail(protocol::EXIT_RUN, c"an inference was refused\n");
     }

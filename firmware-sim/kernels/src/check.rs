@@ -7,11 +7,12 @@ use cortex_m_semihosting::hprintln;
 
 use crate::cases::{Case, Draw, Memory, Numbers};
 
-/// Cases of each kernel.
+/// Cases of each kernel and width.
 const CASES: u32 = 2_000;
 
-const KERNELS: [(&str, Kind); 6] = [
+const KERNELS: [(&str, Kind); 7] = [
     ("pointwise", Kind::Convolution),
+    ("first", Kind::Convolution),
     ("convolution", Kind::Convolution),
     ("depthwise", Kind::Depthwise),
     ("classifier", Kind::Classifier),
@@ -22,26 +23,27 @@ const KERNELS: [(&str, Kind); 6] = [
 /// Checks them all.
 pub fn run(memory: &mut Memory) {
     for (name, kind) in KERNELS {
-        let mut numbers = Numbers(kind as u64 + name.len() as u64);
-        let mut different = 0;
-        for _ in 0..CASES {
-            let case = generate(&mut numbers, kind, name == "pointwise");
-            different += u32::from(!agrees(memory, &case));
+        let widths = if matches!(kind, Kind::Add | Kind::AveragePool) { 0..=0 } else { 4..=8 };
+        for bits in widths {
+            let mut numbers = Numbers(kind as u64 + name.len() as u64 + 1_000 * u64::from(bits));
+            let mut different = 0;
+            for _ in 0..CASES {
+                let case = generate(&mut numbers, name, kind, bits);
+                different += u32::from(!agrees(memory, &case));
+            }
+            hprintln!("check {}-w{} {} {}", name, bits, CASES, different);
         }
-        hprintln!("check {} {} {}", name, CASES, different);
     }
 }
 
-fn generate(numbers: &mut Numbers, kind: Kind, pointwise: bool) -> Case {
+fn generate(numbers: &mut Numbers, name: &str, kind: Kind, bits: u8) -> Case {
+    let pointwise = name == "pointwise";
     let draw = if numbers.next() % 3 == 0 { Draw::Typical } else { Draw::Any };
-    let bits = match kind {
-        Kind::Add | Kind::AveragePool => 0,
-        _ => numbers.within(4, 8) as u8,
-    };
     let input = Shape {
         height: numbers.within(1, 7),
         width: numbers.within(1, 9),
-        channels: numbers.within(1, if kind == Kind::Depthwise { 4 } else { 24 }),
+        // What the first convolution of a network sees, or each channel by itself.
+        channels: numbers.within(1, if name == "first" || kind == Kind::Depthwise { 4 } else { 24 }),
     };
     let (kernel_height, kernel_width, stride) = match kind {
         Kind::Depthwise => (numbers.within(1, 7), numbers.within(1, 7), numbers.within(1, 2)),

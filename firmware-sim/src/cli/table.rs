@@ -82,6 +82,7 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
                 grouped(flash.model)
             ),
         ),
+        ("kernels", kernels_built(verdict)),
         (
             "RAM",
             format!(
@@ -99,6 +100,18 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
         ("time", format!("{:.1} s to build, {:.1} s to emulate", verdict.build_seconds, verdict.run_seconds)),
     ];
     lines(&rows)
+}
+
+/// Which kernels the firmware has, and what the others would take.
+fn kernels_built(verdict: &Verdict) -> String {
+    if verdict.kernels_left_out.is_empty() {
+        return "all".to_owned();
+    }
+    let saved = match verdict.flash_of_all_kernels.map(|all| all.saturating_sub(verdict.flash.used)) {
+        Some(saved) => format!("{} bytes less than with all", grouped(saved)),
+        None => "--compare says what that saves".to_owned(),
+    };
+    format!("only those that the model needs, {saved}; without {}", verdict.kernels_left_out.join("; "))
 }
 
 fn lines(rows: &[(&str, String)]) -> String {

@@ -5,6 +5,7 @@
 //! explicitly, so that no build of this crate has a panic there.
 
 mod dsp;
+mod needs;
 mod portable;
 mod reference;
 mod scratch;
@@ -12,6 +13,7 @@ mod scratch;
 mod tests;
 
 pub use dsp::Dsp;
+pub use needs::Needs;
 pub use portable::Portable;
 pub use reference::Reference;
 pub use scratch::scratch_words;
@@ -20,17 +22,23 @@ use crate::layer::{Layer, Weights, Window};
 use crate::quant::{AddScale, Output};
 
 /// The kernels that are best on the processor that this is compiled for.
+pub type Native = NativeFor<{ Needs::EVERYTHING.bits() }>;
+/// Of them only those that [`Needs`] with these bits asks for.
 #[cfg(target_arch = "arm")]
-pub type Native = Dsp;
-/// The kernels that are best on the processor that this is compiled for.
+pub type NativeFor<const NEEDS: u32> = Dsp<NEEDS>;
+/// Of them only those that [`Needs`] with these bits asks for.
 #[cfg(not(target_arch = "arm"))]
-pub type Native = Portable;
+pub type NativeFor<const NEEDS: u32> = Portable<NEEDS>;
 
 /// One implementation of every layer kind.
 ///
 /// `scratch` has [`scratch_words`] words of the layer's [`crate::layer::Geometry`], with anything in them; what is left in
 /// them does not matter.
 pub trait Kernels {
+    /// What of it is there. A layer that needs more must not be given to it: [`crate::Model::load`] sees to that, and what
+    /// its results are nobody says.
+    const OFFERS: Needs = Needs::EVERYTHING;
+
     /// Convolution over all input channels, [H, W, C_IN] to [H', W', C_OUT], requantised.
     fn convolution(
         layer: &Layer<'_>,

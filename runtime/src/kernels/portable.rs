@@ -7,14 +7,14 @@ mod convolution;
 mod depthwise;
 mod requantiser;
 
-use super::{Kernels, Reference};
+use super::{Kernels, Needs, Reference};
 use crate::layer::{Layer, Weights, Window};
 use crate::quant::{self, AddScale, Output};
 use requantiser::Adder;
 
-/// Kernels for any processor.
+/// Kernels for any processor; those without which a network with the [`Needs`] of these bits does.
 #[derive(Clone, Copy, Debug)]
-pub struct Portable;
+pub struct Portable<const NEEDS: u32 = { Needs::EVERYTHING.bits() }>;
 
 /// Weights unpacked at a time where each is used once, or on its way to another form.
 const STRIP: usize = 64;
@@ -39,7 +39,9 @@ const fn multiply_halves(a: u32, b: u32, [lower, upper]: [i32; 2]) -> [i32; 2] {
     ]
 }
 
-impl Kernels for Portable {
+impl<const NEEDS: u32> Kernels for Portable<NEEDS> {
+    const OFFERS: Needs = Needs::from_bits(NEEDS);
+
     fn convolution(
         layer: &Layer<'_>,
         window: Window,
@@ -69,7 +71,7 @@ impl Kernels for Portable {
         place: &mut [i8],
         scratch: &mut [u32],
     ) {
-        super::Dsp::depthwise_in_place(layer, window, weights, place, scratch);
+        super::Dsp::<NEEDS>::depthwise_in_place(layer, window, weights, place, scratch);
     }
 
     fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {

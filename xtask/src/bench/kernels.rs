@@ -115,9 +115,9 @@ fn print(report: &Report) {
             let peer = |figure: &Option<f64>| figure.map_or_else(String::new, |figure| figure.to_string());
             print!(" {:>6} {:>6} {goal:>6} {stretch:>8}", peer(peer8), peer(peer4));
         }
-        if counts[0].macs > 1_000_000 && counts[0].layer.contains("-w") {
+        if name.starts_with("found-") || counts[0].macs > 1_000_000 && counts[0].layer.contains("-w") {
             let millions: Vec<String> =
-                counts.iter().map(|c| format!("{:.2}", c.instructions / 1e6)).collect();
+                counts.iter().map(|c| format!("{:.3}", c.instructions / 1e6)).collect();
             print!(" {} million instructions", millions.join(", "));
         }
         println!();

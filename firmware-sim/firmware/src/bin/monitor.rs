@@ -5,18 +5,20 @@
 
 use core::hint::black_box;
 
-use bomp_runtime::{Arena, Model};
+use bomp_runtime::Arena;
 use cortex_m_rt::entry;
 
 use bomp_firmware::clock::Clock;
 use bomp_firmware::host::{self, Console};
 use bomp_firmware::monitor::{Device, Monitor};
-use bomp_firmware::{ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, MODEL_NAME, TICKS_PER_SECOND, protocol};
+use bomp_firmware::{
+    ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, MODEL_NAME, Model, TICKS_PER_SECOND, protocol,
+};
 
 struct Board {
     console: Console,
     clock: Clock,
-    model: Model<'static>,
+    model: Model,
     image: &'static mut [i8],
     arena: &'static mut [i8],
     logits: &'static mut [i32],
@@ -55,7 +57,7 @@ fn main() -> ! {
     static mut LOGITS: [i32; CLASSES] = [0; CLASSES];
 
     let Some(peripherals) = cortex_m::Peripherals::take() else { host::exit(protocol::EXIT_FAULT) };
-    let Ok(model) = Model::new(black_box(&MODEL)) else {
+    let Ok(model) = Model::load(black_box(&MODEL)) else {
         host::fail(protocol::EXIT_MODEL_REFUSED, c"the model is refused\n")
     };
     let clock = Clock::start(peripherals.SYST);

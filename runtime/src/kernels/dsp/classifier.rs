@@ -1,8 +1,10 @@
 //! The fully connected classifier: each weight is used once, so it goes from the packed stream to the multiplier. The
 //! inputs are brought into the order of the weights once, some at a time, for all classes.
 
+use super::has;
 use super::machine::{Codes, dots, even_halves, odd_halves, scale, smlad};
 use super::unpack::{nibble_order, quick_factor};
+use crate::kernels::Needs;
 use crate::layer::Weights;
 use crate::quant::{self, Factor};
 
@@ -15,7 +17,13 @@ pub(in super::super) const fn words(fan_in: usize) -> usize {
     chunk.div_ceil(8) * 4
 }
 
-pub(super) fn classifier(weights: Weights<'_>, input: &[i8], logits: &mut [i32], scratch: &mut [u32]) {
+#[inline(never)]
+pub(super) fn classifier<const NEEDS: u32>(
+    weights: Weights<'_>,
+    input: &[i8],
+    logits: &mut [i32],
+    scratch: &mut [u32],
+) {
     for (logit, channel) in logits.iter_mut().zip(weights.channels) {
         *logit = channel.bias();
     }
@@ -30,18 +38,24 @@ pub(super) fn classifier(weights: Weights<'_>, input: &[i8], logits: &mut [i32],
                 *logit = logit.wrapping_sub(excess);
             }
             let bytes = whole.get(first / 8 * bits..).unwrap_or(&[]);
-            dots(Codes { bytes, step: weights.fan_in / 8 * bits, bits }, inputs, logits);
+            dots::<NEEDS>(Codes { bytes, step: weights.fan_in / 8 * bits, bits }, inputs, logits);
         }
-    } else {
+    } else if has(NEEDS, Needs::ODD_CLASSIFIER) {
         for (class, logit) in logits.iter_mut().enumerate() {
             *logit = plain_dot(weights, class, input, *logit);
         }
     }
-    for (class, logit) in logits.iter_mut().enumerate() {
-        let factor = weights.factor(class);
+    let mut fine = weights.fine.iter();
+    for (logit, channel) in logits.iter_mut().zip(weights.channels) {
+        // As `Weights::factor`, without looking each up.
+        let factor = match fine.next() {
+            Some(fine) => Factor::wide(channel.multiplier(), fine.get(), weights.base_shift),
+            None => Factor::narrow(channel.multiplier(), weights.base_shift),
+        };
         *logit = match quick_factor(factor) {
             Some(factor) => scale(*logit, factor),
-            None => plain_logit(*logit, factor),
+            None if has(NEEDS, Needs::RARE_FACTOR) => plain_logit(*logit, factor),
+            None => 0,
         };
     }
 }
@@ -70,15 +84,8 @@ fn arrange<'a>(values: &[i8], bits: usize, scratch: &'a mut [u32]) -> (&'a [[u32
 /// For weights that do not begin at a byte.
 #[inline(never)]
 fn plain_dot(weights: Weights<'_>, class: usize, input: &[i8], sum: i32) -> i32 {
-    let mut strip = [0i8; 16];
-    let mut sum = sum;
-    for (first, values) in (class * weights.fan_in..).step_by(strip.len()).zip(input.chunks(strip.len())) {
-        let Some(strip) = strip.get_mut(..values.len()) else { return sum };
-        weights.packed.unpack(first, strip);
-        let products = strip.iter().zip(values).map(|(&weight, &value)| i32::from(weight) * i32::from(value));
-        sum = products.fold(sum, i32::wrapping_add);
-    }
-    sum
+    let mut row = weights.packed.values(class * weights.fan_in);
+    input.iter().fold(sum, |sum, &value| sum.wrapping_add(i32::from(row.next_value()) * i32::from(value)))
 }
 
 /// [`quant::logit`], out of the way.

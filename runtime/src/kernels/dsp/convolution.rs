@@ -3,9 +3,10 @@
 //! A pointwise convolution reads its taps where they are. Any other gathers the taps of a few pixels into columns first,
 //! for as many output channels as find room in the scratch.
 
-use super::at_least_1;
 use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
 use super::unpack::{table_factors, unpack_row};
+use super::{at_least_1, has};
+use crate::kernels::Needs;
 use crate::layer::{Layer, Shape, Weights, Window};
 use crate::quant::{self, Factor};
 
@@ -57,13 +58,19 @@ impl Plan {
         GROUP_HEAD + 8 * self.fours + GROUP_TAIL
     }
 
+    /// Whether the taps of some pixel are gathered.
+    pub(in super::super) const fn gathers(&self) -> bool {
+        self.columns > 0
+    }
+
     /// Words of scratch.
     pub(in super::super) const fn words(&self) -> usize {
         self.groups * self.group_words() + self.columns * self.fours
     }
 }
 
-pub(super) fn convolution(
+#[inline(never)]
+pub(super) fn convolution<const NEEDS: u32>(
     layer: &Layer<'_>,
     window: Window,
     weights: Weights<'_>,
@@ -77,7 +84,7 @@ pub(super) fn convolution(
         return;
     };
     let columns: &mut [i8] = bytemuck::cast_slice_mut(columns);
-    let work = Work { layer, window, weights, plan, input };
+    let work = Work::<'_, '_, NEEDS> { layer, window, weights, plan, input };
     let pixels = to.height * to.width;
     for first in (0..to.channels).step_by(at_least_1(4 * plan.groups)) {
         let here = (to.channels - first).div_ceil(4).min(plan.groups);
@@ -92,10 +99,10 @@ pub(super) fn convolution(
                 work.multiply(first + 4 * index, pixel, steps, columns, table, output);
             }
         };
-        if plan.pointwise {
+        if plan.pointwise || !has(NEEDS, Needs::GATHER) {
             let direct = pixels - plan.columns;
             run(0, direct, from.channels, input);
-            if plan.columns > 0 {
+            if plan.columns > 0 && has(NEEDS, Needs::GATHER) {
                 columns.fill(0);
                 work.gather(direct, columns);
                 run(direct, 1, 4 * plan.fours, columns);
@@ -116,7 +123,7 @@ pub(super) fn convolution(
     machine::limit(layer.quantisation.min, layer.quantisation.max, output);
 }
 
-struct Work<'a, 'b> {
+struct Work<'a, 'b, const NEEDS: u32> {
     layer: &'a Layer<'b>,
     window: Window,
     weights: Weights<'b>,
@@ -124,7 +131,7 @@ struct Work<'a, 'b> {
     input: &'a [i8],
 }
 
-impl Work<'_, '_> {
+impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
     /// The first of the four channels that are computed with `channel`: the last group overlaps the one before if it must.
     /// With fewer than four channels, those.
     fn first(&self, channel: usize) -> usize {
@@ -145,13 +152,13 @@ impl Work<'_, '_> {
         for (lane, (channel, start)) in channels.iter().zip(head).enumerate() {
             *start = channel.bias() as u32;
             let places = weights.get_mut(lane..).unwrap_or(&mut []);
-            unpack_row(self.weights.packed, (first + lane) * fan_in, fan_in, places);
+            unpack_row::<NEEDS>(self.weights.packed, (first + lane) * fan_in, fan_in, places);
         }
         let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() else { return };
         let mut factors = [0; 4];
         // Fewer than four channels are requantised one by one.
         if channels.len() >= 4 {
-            table_factors(&self.weights, first, &mut factors);
+            table_factors::<NEEDS>(&self.weights, first, &mut factors);
         }
         [*a, *b, *c, *d] = factors;
         *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
@@ -172,7 +179,10 @@ impl Work<'_, '_> {
         let Some(output) = output.get_mut(pixel * steps.output + first..) else { return };
         let fours = self.plan.fours;
         if table.get(GROUP_HEAD + 8 * fours).is_some_and(|&factor| factor != 0) {
-            return machine::pixels(Group { table, fours }, steps, values, output);
+            return machine::pixels::<NEEDS>(Group { table, fours }, steps, values, output);
+        }
+        if !has(NEEDS, Needs::RARE_FACTOR) {
+            return;
         }
         for index in 0..steps.count {
             let sums = machine::sums(table, fours, values.get(index * steps.input..).unwrap_or(&[]));

@@ -4,10 +4,11 @@
 
 use core::cell::Cell;
 
-use super::at_least_1;
 use super::convolution::plain;
 use super::machine::{self, LANE_HEAD, LANE_TAIL, Lane, Rows, halves};
 use super::unpack::table_factors;
+use super::{at_least_1, has};
+use crate::kernels::Needs;
 use crate::layer::{Layer, Shape, Weights, Window};
 
 /// Rows of the plane beyond the kernel's, at least; each saves copying.
@@ -44,6 +45,11 @@ impl Plan {
         Self { pairs, pitch, rows, table }
     }
 
+    /// Pairs of taps of a kernel row.
+    pub(in super::super) const fn pairs(&self) -> usize {
+        self.pairs
+    }
+
     /// Words of scratch.
     pub(in super::super) const fn words(&self) -> usize {
         self.table + self.rows * self.pitch
@@ -72,7 +78,8 @@ impl Place<'_> {
     }
 }
 
-pub(super) fn depthwise(
+#[inline(never)]
+pub(super) fn depthwise<const NEEDS: u32>(
     layer: &Layer<'_>,
     window: Window,
     weights: Weights<'_>,
@@ -84,7 +91,7 @@ pub(super) fn depthwise(
     let Some(plane) = plane.get_mut(..plan.rows * plan.pitch) else { return };
     let zero_point = i16::from(layer.input.zero_point);
     bytemuck::cast_slice_mut::<u32, i16>(plane).fill(zero_point);
-    let mut work = Work { layer, window, weights, plan, table, plane };
+    let mut work = Work::<'_, '_, NEEDS> { layer, window, weights, plan, table, plane };
     for channel in 0..layer.output.shape.channels {
         work.load_weights(channel);
         work.convolve(channel, &mut place);
@@ -92,7 +99,7 @@ pub(super) fn depthwise(
     machine::limit(layer.quantisation.min, layer.quantisation.max, place.output());
 }
 
-struct Work<'a, 'b> {
+struct Work<'a, 'b, const NEEDS: u32> {
     layer: &'a Layer<'b>,
     window: Window,
     weights: Weights<'b>,
@@ -102,7 +109,7 @@ struct Work<'a, 'b> {
     plane: &'a mut [u32],
 }
 
-impl Work<'_, '_> {
+impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
     /// Fills the table with the weights of `channel`.
     #[inline(never)]
     fn load_weights(&mut self, channel: usize) {
@@ -136,7 +143,7 @@ impl Work<'_, '_> {
         let Some(parameters) = self.weights.channels.get(channel) else { return };
         *head = [parameters.bias() as u32; LANE_HEAD];
         let [place, zero_point, ..] = tail;
-        table_factors(&self.weights, channel, core::slice::from_mut(place));
+        table_factors::<NEEDS>(&self.weights, channel, core::slice::from_mut(place));
         *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
     }
 
@@ -203,7 +210,10 @@ impl Work<'_, '_> {
         let quick = lane.table.get(self.plan.table - LANE_TAIL).is_some_and(|&factor| factor != 0);
         if quick && Lane::is_quick(pairs, stride) {
             let rows = Rows { pitch, step: shape.channels, width: shape.width, count };
-            return machine::rows(lane, rows, self.plane, output);
+            return machine::rows::<NEEDS>(lane, rows, self.plane, output);
+        }
+        if !has(NEEDS, Needs::RARE_FACTOR) && !has(NEEDS, Needs::RARE_DEPTHWISE) {
+            return;
         }
         let factor = self.weights.factor(channel);
         let plane = bytemuck::cast_slice(self.plane);

@@ -20,22 +20,40 @@ mod unpack;
 pub(super) use classifier::words as classifier_words;
 pub(super) use convolution::Plan as ConvolutionPlan;
 pub(super) use depthwise::Plan as DepthwisePlan;
+pub(super) use unpack::quick_factor;
 
-use super::{Kernels, Reference};
+use super::{Kernels, Needs, Reference};
 use crate::layer::{Layer, Weights, Window};
 use crate::quant::{AddScale, Output};
 use depthwise::Place;
+
+/// Whether the loop over rows of outputs of a depthwise convolution can do `pairs` pairs of taps at this stride.
+pub(super) const fn is_quick(pairs: usize, stride: usize) -> bool {
+    machine::Lane::is_quick(pairs, stride)
+}
+
+/// Whether an add is one sum and one rounding of 64 bits; see [`machine::Sum`].
+pub(super) fn one_step_add(scale: AddScale, zero_point: i8) -> bool {
+    machine::Sum::new(scale, zero_point).is_some()
+}
 
 /// For divisors and steps: no shape of a layer is 0, which the compiler can't know; so there is no panic for it.
 const fn at_least_1(value: usize) -> usize {
     if value == 0 { 1 } else { value }
 }
 
-/// Kernels for microcontrollers.
+/// Kernels for microcontrollers; only those that [`Needs`] with these bits asks for are compiled.
 #[derive(Clone, Copy, Debug)]
-pub struct Dsp;
+pub struct Dsp<const NEEDS: u32 = { Needs::EVERYTHING.bits() }>;
 
-impl Kernels for Dsp {
+/// Whether kernels for `needs`, as [`Needs::bits`], have `part`.
+const fn has(needs: u32, part: Needs) -> bool {
+    Needs::from_bits(needs).covers(part)
+}
+
+impl<const NEEDS: u32> Kernels for Dsp<NEEDS> {
+    const OFFERS: Needs = Needs::from_bits(NEEDS);
+
     fn convolution(
         layer: &Layer<'_>,
         window: Window,
@@ -44,7 +62,7 @@ impl Kernels for Dsp {
         output: &mut [i8],
         scratch: &mut [u32],
     ) {
-        convolution::convolution(layer, window, weights, input, output, scratch);
+        convolution::convolution::<NEEDS>(layer, window, weights, input, output, scratch);
     }
 
     fn depthwise(
@@ -55,7 +73,7 @@ impl Kernels for Dsp {
         output: &mut [i8],
         scratch: &mut [u32],
     ) {
-        depthwise::depthwise(layer, window, weights, Place::Apart(input, output), scratch);
+        depthwise::depthwise::<NEEDS>(layer, window, weights, Place::Apart(input, output), scratch);
     }
 
     fn depthwise_in_place(
@@ -65,7 +83,7 @@ impl Kernels for Dsp {
         place: &mut [i8],
         scratch: &mut [u32],
     ) {
-        depthwise::depthwise(layer, window, weights, Place::Same(place), scratch);
+        depthwise::depthwise::<NEEDS>(layer, window, weights, Place::Same(place), scratch);
     }
 
     fn classifier(
@@ -75,7 +93,7 @@ impl Kernels for Dsp {
         logits: &mut [i32],
         scratch: &mut [u32],
     ) {
-        classifier::classifier(weights, input, logits, scratch);
+        classifier::classifier::<NEEDS>(weights, input, logits, scratch);
     }
 
     fn average_pool(
@@ -91,7 +109,10 @@ impl Kernels for Dsp {
 
     fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8], scratch: &mut [u32]) {
         let Some(sum) = machine::Sum::new(scale, output.zero_point) else {
-            return Reference::add_assign(output, scale, place, other, scratch);
+            if has(NEEDS, Needs::RARE_FACTOR) {
+                Reference::add_assign(output, scale, place, other, scratch);
+            }
+            return;
         };
         machine::add(&sum, place, other);
         machine::limit(output.min, output.max, place);

@@ -4,8 +4,9 @@
 //! of the last four; either word becomes two pairs, (0, 2) and (1, 3), by one shift that puts weight 2 at bit 16 and two
 //! masks. So every width costs the same, and no other order of the stream would be cheaper.
 
-use super::at_least_1;
 use super::machine::{pairs_of, subtract_halves};
+use super::{at_least_1, has};
+use crate::kernels::Needs;
 use crate::layer::Weights;
 use crate::quant::{Factor, Packed};
 
@@ -36,14 +37,20 @@ pub(super) const fn nibble_order([even, odd, later_even, later_odd]: [u32; 4]) -
 
 /// Unpacks the weights `start..start + count` into one of four channels' places in a [`super::machine::Group`]: words 0, 4,
 /// 8, 12 and so on of `places`. What is left of the last four taps becomes 0.
-pub(super) fn unpack_row(packed: Packed<'_>, start: usize, count: usize, places: &mut [u32]) {
+pub(super) fn unpack_row<const NEEDS: u32>(
+    packed: Packed<'_>,
+    start: usize,
+    count: usize,
+    places: &mut [u32],
+) {
     let bytes = packed.aligned(start, count / 8 * 8);
     match packed.bits() {
-        4 => unpack_eights::<4>(bytes, places),
-        5 => unpack_eights::<5>(bytes, places),
-        6 => unpack_eights::<6>(bytes, places),
-        7 => unpack_eights::<7>(bytes, places),
-        _ => unpack_eights::<8>(bytes, places),
+        4 if has(NEEDS, Needs::width(4)) => unpack_eights::<4>(bytes, places),
+        5 if has(NEEDS, Needs::width(5)) => unpack_eights::<5>(bytes, places),
+        6 if has(NEEDS, Needs::width(6)) => unpack_eights::<6>(bytes, places),
+        7 if has(NEEDS, Needs::width(7)) => unpack_eights::<7>(bytes, places),
+        8 if has(NEEDS, Needs::width(8)) => unpack_eights::<8>(bytes, places),
+        _ => return,
     }
     let done = bytes.len() / at_least_1(packed.bits().into()) * 8;
     let rest = places.get_mut(2 * done..).unwrap_or(&mut []);
@@ -68,14 +75,14 @@ fn unpack_eights<const B: usize>(bytes: &[u8], places: &mut [u32]) {
 
 /// A factor times 2^32, or `None` where it is not an integer of 32 bits: then one instruction cannot requantise exactly.
 #[inline]
-pub(super) const fn quick_factor(factor: Factor) -> Option<i32> {
+pub(in super::super) const fn quick_factor(factor: Factor) -> Option<i32> {
     factor.scaled_up(32)
 }
 
 /// Writes the factors of the channels from `first` on, all in the form that does for all of them, [`quick_factor`] before
 /// [`long_factor`]; zeros where neither does, which means that they are requantised the long way.
 #[inline(never)]
-pub(super) fn table_factors(weights: &Weights<'_>, first: usize, places: &mut [u32]) {
+pub(super) fn table_factors<const NEEDS: u32>(weights: &Weights<'_>, first: usize, places: &mut [u32]) {
     for long in [false, true] {
         let mut all = true;
         for (channel, place) in (first..).zip(&mut *places) {
@@ -84,7 +91,7 @@ pub(super) fn table_factors(weights: &Weights<'_>, first: usize, places: &mut [u
             all &= factor.is_some();
             *place = factor.unwrap_or(0) as u32;
         }
-        if all {
+        if all || !has(NEEDS, Needs::RARE_FACTOR) {
             return;
         }
     }

@@ -2,6 +2,8 @@
 
 use super::super::at_least_1;
 #[cfg(not(bomp_dsp))]
+use super::super::has;
+#[cfg(not(bomp_dsp))]
 use super::super::unpack::{code_pairs, nibble_order};
 #[cfg(not(bomp_dsp))]
 use super::Codes;
@@ -12,6 +14,8 @@ use super::{GROUP_HEAD, LANE_HEAD, Lane, pairs_of};
 use super::{Group, Rows, Steps};
 #[cfg(not(bomp_thumb2))]
 use super::{Spread, Sum};
+#[cfg(not(bomp_dsp))]
+use crate::kernels::Needs;
 
 /// `sum` plus the products of both halves: the instruction SMLAD.
 #[inline(always)]
@@ -64,8 +68,8 @@ pub(super) const fn smmlar(a: i32, b: i32, c: i32) -> i32 {
 
 /// Requantises a sum with a factor of either form.
 #[cfg(not(bomp_thumb2))]
-pub(super) fn finish(sum: i32, factor: u32, zero_point: u32) -> i8 {
-    if super::super::unpack::is_long(factor) {
+pub(super) fn finish<const NEEDS: u32>(sum: i32, factor: u32, zero_point: u32) -> i8 {
+    if has(NEEDS, Needs::RARE_FACTOR) && super::super::unpack::is_long(factor) {
         let (upper, shift) = ((i64::from(sum) * i64::from(factor & !31)) >> 32, factor & 31);
         let value = ((upper + (1 << (shift - 1))) >> shift) as i32;
         return saturate(value.wrapping_add(zero_point as i32));
@@ -87,7 +91,7 @@ pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut 
         let sums = sums(group.table, group.fours, column);
         let Some(places) = output.get_mut(pixel * steps.output..) else { return };
         for ((place, sum), factor) in places.iter_mut().zip(sums).zip([f0, f1, f2, f3]) {
-            *place = finish(sum, factor, zero_point);
+            *place = finish::<{ Needs::EVERYTHING.bits() }>(sum, factor, zero_point);
         }
     }
 }
@@ -117,7 +121,7 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
                 sum = smlad(weights, word((y * lane.stride + kernel_row) * rows.pitch + first + pair), sum);
             }
         }
-        *place = finish(sum, factor, zero_point);
+        *place = finish::<{ Needs::EVERYTHING.bits() }>(sum, factor, zero_point);
     }
 }
 
@@ -150,13 +154,14 @@ pub(super) fn add(sum: &Sum, place: &mut [i8], other: &[i8]) {
 }
 
 #[cfg(not(bomp_dsp))]
-pub(super) fn dots(codes: Codes<'_>, inputs: &[[u32; 4]], sums: &mut [i32]) {
+pub(super) fn dots<const NEEDS: u32>(codes: Codes<'_>, inputs: &[[u32; 4]], sums: &mut [i32]) {
     match codes.bits {
-        4 => dots_of::<4>(codes, inputs, sums),
-        5 => dots_of::<5>(codes, inputs, sums),
-        6 => dots_of::<6>(codes, inputs, sums),
-        7 => dots_of::<7>(codes, inputs, sums),
-        _ => dots_of::<8>(codes, inputs, sums),
+        4 if has(NEEDS, Needs::classifier_width(4)) => dots_of::<4>(codes, inputs, sums),
+        5 if has(NEEDS, Needs::classifier_width(5)) => dots_of::<5>(codes, inputs, sums),
+        6 if has(NEEDS, Needs::classifier_width(6)) => dots_of::<6>(codes, inputs, sums),
+        7 if has(NEEDS, Needs::classifier_width(7)) => dots_of::<7>(codes, inputs, sums),
+        8 if has(NEEDS, Needs::classifier_width(8)) => dots_of::<8>(codes, inputs, sums),
+        _ => {}
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) struct Steps {
 /// Computes `steps.count` pixels of four channels: the taps of pixel i begin at `input[i * steps.input]`, its outputs go
 /// to `output[i * steps.output..][..4]`. Up to three elements after the taps are read, and must be there.
 #[inline]
-pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
+pub(super) fn pixels<const NEEDS: u32>(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
     let Some(last) = steps.count.checked_sub(1) else { return };
     let long = |step: usize, length: usize| last.checked_mul(step).and_then(|at| at.checked_add(length));
     let needed = (long(steps.input, group.fours * 4), long(steps.output, 4));
@@ -94,7 +94,7 @@ pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut 
     if group.fours == 0 || input.len() < inputs || output.len() < outputs || group.table.len() != words {
         return;
     }
-    loops::pixels(group, steps, input, output);
+    loops::pixels::<NEEDS>(group, steps, input, output);
 }
 
 /// Weights of one channel of a depthwise convolution, as [`rows`] reads them: [`LANE_HEAD`] words, then for each kernel row
@@ -153,7 +153,7 @@ pub(super) struct Rows {
 /// goes to `output[i * rows.step]`. Outputs come in pairs: one beyond an odd width is computed, not stored, so that its taps
 /// must be there.
 #[inline]
-pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
+pub(super) fn rows<const NEEDS: u32>(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
     let (Some(last), Some(last_row)) = (rows.width.checked_sub(1), rows.count.checked_sub(1)) else { return };
     let Some(last_tap) = (last_row * lane.stride + lane.kernel_rows).checked_sub(1) else { return };
     let words = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride) + LANE_TAIL;
@@ -164,7 +164,7 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
     let (Some(needed), Some(outputs)) = (needed, outputs) else { return };
     let fits = plane.len() >= needed && output.len() >= outputs && lane.table.len() == words;
     if fits && rows.step > 0 && Lane::is_quick(lane.pairs, lane.stride) {
-        loops::rows(lane, rows, plane, output);
+        loops::rows::<NEEDS>(lane, rows, plane, output);
     }
 }
 
@@ -250,12 +250,12 @@ pub(super) struct Codes<'a> {
 /// Adds the products of each class's codes with `inputs` to its sum. Inputs are eights in the order of
 /// [`super::unpack::code_pairs`], with 4 bits in that of [`super::unpack::nibble_order`].
 #[inline]
-pub(super) fn dots(codes: Codes<'_>, inputs: &[[u32; 4]], sums: &mut [i32]) {
+pub(super) fn dots<const NEEDS: u32>(codes: Codes<'_>, inputs: &[[u32; 4]], sums: &mut [i32]) {
     let Some(last) = sums.len().checked_sub(1) else { return };
     let length = inputs.len() * codes.bits;
     let needed = last.checked_mul(codes.step).and_then(|at| at.checked_add(length));
     if length > 0 && length <= codes.step && needed.is_some_and(|needed| needed <= codes.bytes.len()) {
-        loops::dots(codes, inputs, sums);
+        loops::dots::<NEEDS>(codes, inputs, sums);
     }
 }
 

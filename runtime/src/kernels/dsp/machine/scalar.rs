@@ -1,15 +1,16 @@
 //! The loops that multiply, in plain Rust for processors that do one multiplication at a time, over the tables of [`super`].
 
-use super::super::at_least_1;
+use super::super::{at_least_1, has};
 use super::emulated::finish;
 use super::{GROUP_HEAD, Group, LANE_HEAD, Lane, Rows, Steps, plane_sum};
+use crate::kernels::Needs;
 
 #[inline(always)]
 fn multiply(weight: i16, value: i32, sum: i32) -> i32 {
     sum.wrapping_add(i32::from(weight) * value)
 }
 
-pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
+pub(super) fn pixels<const NEEDS: u32>(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
     let Some((start, rest)) = group.table.split_first_chunk::<GROUP_HEAD>() else { return };
     let Some((weights, tail)) = rest.split_at_checked(8 * group.fours) else { return };
     let Some(&[f0, f1, f2, f3, zero_point]) = tail.first_chunk() else { return };
@@ -28,13 +29,13 @@ pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut 
         let places = output.get_mut(pixel * steps.output..).and_then(|output| output.first_chunk_mut::<4>());
         let Some(places) = places else { return };
         let results = [(s0, f0), (s1, f1), (s2, f2), (s3, f3)];
-        *places = results.map(|(sum, factor)| finish(sum, factor, zero_point));
+        *places = results.map(|(sum, factor)| finish::<NEEDS>(sum, factor, zero_point));
     }
     #[cfg(test)]
     tests::same_pixels(group, steps, input, output);
 }
 
-pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
+pub(super) fn rows<const NEEDS: u32>(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
     let tail = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride);
     let Some(&[factor, zero_point]) = lane.table.get(tail..).and_then(|tail| tail.first_chunk()) else {
         return;
@@ -49,10 +50,12 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
             let values = halves.get(top + x * lane.stride..).unwrap_or(&[]);
             let sums = if rows.width < 4 {
                 None
-            } else if lane.stride == 1 {
+            } else if lane.stride == 1 && has_stride::<NEEDS>(1) {
                 four_outputs::<1, 7>(&lane, rows.pitch, values)
-            } else {
+            } else if lane.stride == 2 && has_stride::<NEEDS>(2) {
                 four_outputs::<2, 10>(&lane, rows.pitch, values)
+            } else {
+                None
             };
             let places =
                 output.iter_mut().skip(x * rows.step).step_by(at_least_1(rows.step)).take(4.min(rows.width));
@@ -62,12 +65,24 @@ pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8])
                     || plane_sum(&lane, halves, 2 * rows.pitch, at),
                     |sums| sums.get(index).copied().unwrap_or(0),
                 );
-                *place = finish(sum, factor, zero_point);
+                *place = finish::<NEEDS>(sum, factor, zero_point);
             }
         }
     }
     #[cfg(test)]
     tests::same_rows(lane, rows, plane, output);
+}
+
+/// Whether some depthwise convolution of this stride is needed.
+const fn has_stride<const NEEDS: u32>(stride: usize) -> bool {
+    let mut pairs = 1;
+    while pairs <= 4 {
+        if has(NEEDS, Needs::depthwise_loop(pairs, stride)) {
+            return true;
+        }
+        pairs += 1;
+    }
+    false
 }
 
 /// Sums of four neighbouring outputs whose taps begin at `values[0]`; `REACH` is four taps and what three steps add. `None`

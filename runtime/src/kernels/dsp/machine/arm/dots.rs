@@ -2,7 +2,9 @@
 
 use core::arch::naked_asm;
 
+use super::super::super::has;
 use super::super::Codes;
+use crate::kernels::Needs;
 
 /// Eight weights of 5 to 7 bits from `$row` on times eight inputs in r8..r11, added to `$sum`; r4 is the mask of a pair. As
 /// [`super::super::super::unpack::code_pairs`], `$apart` being 16 - 2 B.
@@ -193,13 +195,14 @@ dots!(dots_6, "63", eight_codes!("r0", "r5", "6", "2", "4"), eight_codes!("r1", 
 dots!(dots_7, "127", eight_codes!("r0", "r5", "7", "3", "2"), eight_codes!("r1", "r6", "7", "3", "2"));
 dots!(dots_8, "255", eight_bytes!("r0", "r5"), eight_bytes!("r1", "r6"));
 
-pub(in super::super) fn dots(codes: Codes<'_>, inputs: &[[u32; 4]], sums: &mut [i32]) {
+pub(in super::super) fn dots<const NEEDS: u32>(codes: Codes<'_>, inputs: &[[u32; 4]], sums: &mut [i32]) {
     let run = match codes.bits {
-        4 => dots_4,
-        5 => dots_5,
-        6 => dots_6,
-        7 => dots_7,
-        _ => dots_8,
+        4 if has(NEEDS, Needs::classifier_width(4)) => dots_4,
+        5 if has(NEEDS, Needs::classifier_width(5)) => dots_5,
+        6 if has(NEEDS, Needs::classifier_width(6)) => dots_6,
+        7 if has(NEEDS, Needs::classifier_width(7)) => dots_7,
+        8 if has(NEEDS, Needs::classifier_width(8)) => dots_8,
+        _ => return,
     };
     let (base, inputs) = (codes.bytes.as_ptr() as u32, inputs.as_ptr_range());
     let length = (inputs.end as usize - inputs.start as usize) / 16 * codes.bits;

@@ -3,8 +3,10 @@
 
 use core::arch::naked_asm;
 
+use super::super::super::has;
 use super::super::super::unpack::is_long;
 use super::super::{GROUP_HEAD, Group, Steps};
+use crate::kernels::Needs;
 
 /// Four sums of r0..r3: taps 0 and 2 in the first, 1 and 3 in the second half of eight words at r5; four elements at r4.
 #[cfg(bomp_dsp)]
@@ -247,7 +249,12 @@ pixels!(pixels_of_fours, one_four!(), finish!());
 pixels!(long_pixels_of_eights, "", finish_long!());
 pixels!(long_pixels_of_fours, one_four!(), finish_long!());
 
-pub(in super::super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
+pub(in super::super) fn pixels<const NEEDS: u32>(
+    group: Group<'_>,
+    steps: Steps,
+    input: &[i8],
+    output: &mut [i8],
+) {
     let Group { table, fours } = group;
     let base = table.as_ptr();
     let first = output.as_mut_ptr();
@@ -261,7 +268,8 @@ pub(in super::super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], out
     *place_of_base = base as u32;
     *out_end = first as u32 + (steps.count * steps.output) as u32;
     *in_step = (steps.input as u32).wrapping_sub(4 * fours as u32);
-    let run = match (fours.is_multiple_of(2), is_long(*factor)) {
+    let is_long = has(NEEDS, Needs::RARE_FACTOR) && is_long(*factor);
+    let run = match (fours.is_multiple_of(2), is_long) {
         (true, false) => pixels_of_eights,
         (false, false) => pixels_of_fours,
         (true, true) => long_pixels_of_eights,

@@ -2,8 +2,10 @@
 
 use core::arch::naked_asm;
 
+use super::super::super::has;
 use super::super::super::unpack::is_long;
 use super::super::{LANE_HEAD, LANE_TAIL, Lane, Rows};
+use crate::kernels::Needs;
 
 /// Two pairs of taps at offset `$at` of r4 for two neighbouring pixels, stride 1.
 #[cfg(bomp_dsp)]
@@ -323,16 +325,17 @@ rows!(
 
 type RowsLoop = unsafe extern "C" fn(*const u32, *const u32, *const u32, *mut i8);
 
-pub(in super::super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
+pub(in super::super) fn rows<const NEEDS: u32>(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
+    let has_loop = |pairs, stride| has(NEEDS, Needs::depthwise_loop(pairs, stride));
     let [quick, long]: [RowsLoop; 2] = match (lane.stride, lane.pairs) {
-        (1, 1) => [rows_1, long_rows_1],
-        (1, 2) => [rows_2, long_rows_2],
-        (1, 3) => [rows_3, long_rows_3],
-        (1, 4) => [rows_4, long_rows_4],
-        (2, 1) => [strided_rows_1, long_strided_rows_1],
-        (2, 2) => [strided_rows_2, long_strided_rows_2],
-        (2, 3) => [strided_rows_3, long_strided_rows_3],
-        (2, 4) => [strided_rows_4, long_strided_rows_4],
+        (1, 1) if has_loop(1, 1) => [rows_1, long_rows_1],
+        (1, 2) if has_loop(2, 1) => [rows_2, long_rows_2],
+        (1, 3) if has_loop(3, 1) => [rows_3, long_rows_3],
+        (1, 4) if has_loop(4, 1) => [rows_4, long_rows_4],
+        (2, 1) if has_loop(1, 2) => [strided_rows_1, long_strided_rows_1],
+        (2, 2) if has_loop(2, 2) => [strided_rows_2, long_strided_rows_2],
+        (2, 3) if has_loop(3, 2) => [strided_rows_3, long_strided_rows_3],
+        (2, 4) if has_loop(4, 2) => [strided_rows_4, long_strided_rows_4],
         _ => return,
     };
     let end = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride);
@@ -341,7 +344,7 @@ pub(in super::super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: 
         return;
     };
     let [factor, zero_point, ..] = *tail;
-    let run = if is_long(factor) { long } else { quick };
+    let run = if has(NEEDS, Needs::RARE_FACTOR) && is_long(factor) { long } else { quick };
     let pitch = 4 * rows.pitch;
     // A pass computes two outputs, which lie 2 * stride halves further than those before.
     let (pairs, passes) = (rows.width / 2, rows.width.div_ceil(2));
