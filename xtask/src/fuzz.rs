@@ -1,8 +1,8 @@
-//! `cargo xtask fuzz`: coverage-guided fuzzing of everything that reads untrusted bytes. `fuzz/` has the targets, in the layout of
+//! `cargo xtask fuzz`: coverage-guided fuzzing of everything that reads untrusted bytes. `tests/fuzz/` has the targets, in the layout of
 //! cargo-fuzz; libFuzzer comes with a crate and is built by the C++ compiler that setup installs, so stable Rust is enough.
 //!
-//! What is committed under `fuzz/corpus` is where each target begins. What a run finds is kept in `fuzz/target/corpus`, a crash in
-//! `fuzz/artifacts`.
+//! What is committed under `tests/fuzz/corpus` is where each target begins. What a run finds is kept in `tests/fuzz/target/corpus`, a crash in
+//! `tests/fuzz/artifacts`.
 
 use crate::{setup, workspace};
 use anyhow::{Context, Result, bail, ensure};
@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .collect();
     let known = TARGETS.map(|target| target.name).join(", ");
     ensure!(options.target.len() <= chosen.len(), "--target: the targets are {known}");
-    let folder = workspace::root()?.join("fuzz");
+    let folder = workspace::root()?.join("tests/fuzz");
     let programs = build(&folder, &chosen)?;
     if !options.replay.is_empty() {
         ensure!(chosen.len() == 1, "--replay: an input belongs to one --target");
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn each_target_is_declared_and_has_somewhere_to_begin() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("fuzz");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("tests/fuzz");
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
         assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
         for Target { name, .. } in TARGETS {
