@@ -41,7 +41,8 @@ pub(crate) fn run() -> Result<()> {
 /// Checks the layout of the source of every package, the firmware's included: it is outside the workspace.
 fn format() -> Result<()> {
     workspace::cargo(&["fmt", "--all", "--check"])?;
-    for firmware in ["firmware-sim/firmware/Cargo.toml", "firmware-sim/kernels/Cargo.toml", "tests/fuzz/Cargo.toml"]
+    for firmware in
+        ["firmware-sim/firmware/Cargo.toml", "firmware-sim/kernels/Cargo.toml", "tests/fuzz/Cargo.toml"]
     {
         if workspace::root()?.join(firmware).is_file() {
             workspace::cargo(&["fmt", "--manifest-path", firmware, "--check"])?;
