@@ -1,7 +1,7 @@
 //! The commands of the device: any bytes are answered, and none writes outside the image.
 #![no_main]
 
-#[path = "../../firmware-sim/firmware/src/monitor.rs"]
+#[path = "../../../firmware-sim/firmware/src/monitor.rs"]
 #[allow(dead_code)]
 mod monitor;
 
