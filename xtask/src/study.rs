@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// Search only; leave the final trainings for later
     #[arg(long)]
     searches_only: bool,
+    /// Train only the networks for given sizes, from the searches that there are
+    #[arg(long, conflicts_with = "searches_only")]
+    champions_only: bool,
     /// Print the estimated time and stop
     #[arg(long)]
     estimate: bool,
@@ -82,6 +85,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run(&setup::Options::default())?;
     programs::build()?;
     if options.results {
+        return study.report();
+    }
+    if options.champions_only {
+        if let Some(champions) = &study.rows.champions {
+            study.finish_champions(champions)?;
+        }
         return study.report();
     }
     // All searches first: every comparison needs them, and the final trainings can be added one by one.
