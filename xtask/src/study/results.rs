@@ -42,11 +42,11 @@ pub(super) fn write(study: &Study<'_>) -> Result<()> {
     champions::write(&mut page, study)?;
     let kept = format!("tests/studies/{name}/report");
     for (plot, title) in PLOTS {
-        if keep(&plots, &study.kept.join("report"), &format!("{plot}.svg"))? {
+        if keep(study, &plots, &format!("{plot}.svg"))? {
             write!(page, "\n![{title}](../{kept}/{plot}.svg)\n")?;
         }
     }
-    if keep(&plots, &study.kept.join("report"), "report.html")? {
+    if keep(study, &plots, "report.html")? {
         write!(
             page,
             "\nAll plots, the bit widths of each front among them: [report.html](../{kept}/report.html).\n"
@@ -76,15 +76,16 @@ fn readme(study: &Study<'_>) -> Result<()> {
     write_file(&path, format!("{before}{begin}{table}{end}{after}").as_bytes())
 }
 
-/// Copies a file of the report to where it is kept; whether there is one.
-fn keep(from: &Path, to: &Path, file: &str) -> Result<bool> {
-    let source = from.join(file);
+/// Copies a file of the report to where it is kept, without the place of the databases on this machine; whether there is
+/// one.
+fn keep(study: &Study<'_>, from: &Path, file: &str) -> Result<bool> {
+    let (source, to) = (from.join(file), study.kept.join("report"));
     if !source.is_file() {
         return Ok(false);
     }
-    std::fs::create_dir_all(to).with_context(|| to.display().to_string())?;
-    let bytes = std::fs::read(&source).with_context(|| source.display().to_string())?;
-    write_file(&to.join(file), &bytes)?;
+    std::fs::create_dir_all(&to).with_context(|| to.display().to_string())?;
+    let text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
+    write_file(&to.join(file), text.replace(&format!("{}/", study.work.display()), "").as_bytes())?;
     Ok(true)
 }
 
