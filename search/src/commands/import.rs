@@ -15,8 +15,8 @@ use super::{Outcome, options};
 
 /// What `status --json` says, as far as a study is made of it.
 #[derive(Deserialize)]
-struct Status {
-    config: StudyConfig,
+pub(super) struct Status {
+    pub(super) config: StudyConfig,
     config_sha256: String,
     trials: Vec<Trial>,
 }
@@ -51,8 +51,8 @@ pub(super) fn write(study: &Location, config: &StudyConfig, trials: &[Trial]) ->
     Ok(())
 }
 
-/// Reads and checks everything before anything is written.
-fn read(path: &Path) -> Result<Status> {
+/// What `status --json` printed, with a configuration that is as it was then.
+pub(super) fn printed(path: &Path) -> Result<Status> {
     let file = path.display();
     let bytes = std::fs::read(path).with_context(|| file.to_string())?;
     let status: Status = serde_json::from_slice(&bytes)
@@ -63,6 +63,12 @@ fn read(path: &Path) -> Result<Status> {
         "{file}: config_sha256 is {}, but that of its configuration is {sha256}: one of them was changed",
         status.config_sha256
     );
+    Ok(status)
+}
+
+/// Reads and checks everything before anything is written.
+fn read(path: &Path) -> Result<Status> {
+    let (file, status) = (path.display(), printed(path)?);
     for (index, trial) in status.trials.iter().enumerate() {
         let number = trial.number;
         ensure!(

@@ -1,27 +1,19 @@
 //! `bomp-search salvage`: a new study of what can be read of one whose database is damaged.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use bomp_search::study::{Salvaged, StudyConfig, Trial, salvage};
-use serde::Deserialize;
+use anyhow::Result;
+use bomp_search::study::{Salvaged, Trial, salvage};
 
 use super::{Outcome, import, options};
 
 /// Lost trials that are named one by one.
 const NAMED: usize = 10;
 
-/// What `status --json` says of the configuration.
-#[derive(Deserialize)]
-struct Status {
-    config: StudyConfig,
-    config_sha256: String,
-}
-
 /// Makes the study.
 pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
-    let config = options.config.as_deref().map(config).transpose()?;
+    let printed = options.config.as_deref().map(import::printed).transpose()?;
+    let config = printed.map(|status| status.config);
     let Salvaged { config, trials, lost, after } = salvage(&options.study, config)?;
     let trials = moved_up(trials);
     import::write(&options.into, &config, &trials)?;
@@ -39,21 +31,6 @@ pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
         None => {}
     }
     Ok(Outcome::Done)
-}
-
-/// A configuration from what `status --json` printed.
-fn config(path: &Path) -> Result<StudyConfig> {
-    let file = path.display();
-    let bytes = std::fs::read(path).with_context(|| file.to_string())?;
-    let status: Status = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{file}: not what `bomp-search status --json` prints"))?;
-    let sha256 = status.config.sha256();
-    ensure!(
-        sha256 == status.config_sha256,
-        "{file}: config_sha256 is {}, but that of its configuration is {sha256}: one of them was changed",
-        status.config_sha256
-    );
-    Ok(status.config)
 }
 
 /// Gives the trials new numbers, their places. A trial whose leading trial is lost stands for itself.
