@@ -23,7 +23,7 @@ pub(crate) struct Run {
     /// (`bomp-search preset NAME` prints one to start from)
     #[arg(long, value_name = "PRESET", default_value = "two-cores")]
     pub(crate) preset: String,
-    /// Search space: paper, paper-cifar100, extended, micro (for models of 1 to 5 kB), or a TOML file [default: the preset's]
+    /// Search space: paper, paper-cifar100, extended, micro (for models of 1 to 5 kB), small (5 to 64 kB), or a TOML file [default: the preset's]
     #[arg(long, value_name = "SPACE")]
     pub(crate) space: Option<String>,
     /// Which bit widths there are, and how networks are quantised in the loop and afterwards [default: the preset's]

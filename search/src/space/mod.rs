@@ -41,11 +41,12 @@ use genes::Genes;
 use genotype::Genotype;
 
 /// The built-in spaces, name and definition.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("paper", include_str!("builtin/paper.toml")),
     ("paper-cifar100", include_str!("builtin/paper-cifar100.toml")),
     ("extended", include_str!("builtin/extended.toml")),
     ("micro", include_str!("builtin/micro.toml")),
+    ("small", include_str!("builtin/small.toml")),
 ];
 
 /// A search space of which every genotype gives a network that can be packed.

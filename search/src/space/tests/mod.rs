@@ -15,11 +15,11 @@ use super::Space;
 use crate::bo::problem::Point;
 use crate::stream::stream;
 
-const BUILT_IN: [&str; 4] = ["paper", "paper-cifar100", "extended", "micro"];
+const BUILT_IN: [&str; 5] = ["paper", "paper-cifar100", "extended", "micro", "small"];
 
 /// Those whose seed is the paper's.
 fn of_the_paper() -> impl Iterator<Item = Space> {
-    built_in().filter(|space| space.definition().name != "micro")
+    built_in().filter(|space| !["micro", "small"].contains(&space.definition().name.as_str()))
 }
 
 fn built_in() -> impl Iterator<Item = Space> {
