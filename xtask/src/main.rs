@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod coverage;
 mod fuzz;
 mod gpu_check;
 mod machine;
@@ -31,6 +32,7 @@ enum Command {
     Setup(setup::Options),
     Quickstart(quickstart::Options),
     Bench(bench::Options),
+    Coverage(coverage::Options),
     Fuzz(fuzz::Options),
     GpuCheck(gpu_check::Options),
     Sizes(sizes::Options),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options),
         Command::Quickstart(options) => quickstart::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Coverage(options) => coverage::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::GpuCheck(options) => gpu_check::run(&options),
         Command::Sizes(options) => sizes::run(&options),

@@ -15,7 +15,7 @@ mod wheels;
 use crate::machine::{Machine, ThisMachine};
 use crate::workspace;
 use anyhow::{Context, Result};
-use packages::Need;
+pub(crate) use packages::Need;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -86,6 +86,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     install(&ThisMachine, options, &folder)?;
     println!("{:>12} setup in {:.1} s", "Finished", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Installs what only one command needs.
+pub(crate) fn also(need: &Need) -> Result<()> {
+    packages::install(&ThisMachine, std::slice::from_ref(need))
 }
 
 /// Brings `machine` to the state that every other command takes for granted; libraries go to `folder`.

@@ -1,8 +1,8 @@
 //! Where things of this checkout are, and how a command of cargo is started in it.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The folder of the workspace's Cargo.toml.
 pub(crate) fn root() -> Result<PathBuf> {
@@ -47,4 +47,15 @@ pub(crate) fn cargo_with(arguments: &[&str], variables: &[(&str, &str)]) -> Resu
         bail!("`{line}` failed ({status}); what it says above is the reason");
     }
     Ok(())
+}
+
+/// What `command` prints; its messages go to the terminal.
+///
+/// # Errors
+/// If it cannot be started, fails, or prints something else than text; `what` says which it was.
+pub(crate) fn printed(command: &mut Command, what: &str) -> Result<String> {
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| format!("{what} cannot be started"))?;
+    ensure!(output.status.success(), "{what} failed ({})", output.status);
+    String::from_utf8(output.stdout).with_context(|| format!("{what} printed no text"))
 }

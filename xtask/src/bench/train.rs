@@ -92,7 +92,7 @@ fn ours(options: &Options) -> Result<Ours> {
         .args(["bench", "--workspace", "--bench", "train", "--"])
         .args(["--images", &numbers[0], "--batch", &numbers[1], "--epochs", &numbers[2]])
         .current_dir(workspace::root()?);
-    let output = output(&mut command, "our benchmark")?;
+    let output = workspace::printed(&mut command, "our benchmark")?;
     let line =
         output.lines().rfind(|line| line.starts_with('{')).context("our benchmark printed no figures")?;
     Ok(serde_json::from_str(line)?)
@@ -106,7 +106,7 @@ fn theirs(python: &Path, script: &Path, options: &Options, kind: &str) -> Result
         .arg(script)
         .args([options.batch.to_string(), options.images.to_string(), kind.to_owned()])
         .arg((options.epochs + 1).to_string());
-    let output = output(&mut command, "the peer")?;
+    let output = workspace::printed(&mut command, "the peer")?;
     let rates: Vec<f64> = output
         .lines()
         .filter_map(|line| {
@@ -140,14 +140,4 @@ fn install(folder: &Path) -> Result<PathBuf> {
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
     ensure!(works(&python), "{PEER}: QKeras was installed but does not load");
     Ok(python)
-}
-
-/// What `command` prints; its messages go to the terminal.
-fn output(command: &mut Command, what: &str) -> Result<String> {
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .with_context(|| format!("{what} cannot be started"))?;
-    ensure!(output.status.success(), "{what} failed ({})", output.status);
-    Ok(String::from_utf8(output.stdout)?)
 }

@@ -7,15 +7,15 @@ use std::process::Command;
 
 /// Something that Debian and Ubuntu package, and how to tell that it is there, however it came.
 #[derive(Clone, Copy)]
-pub(super) struct Need {
+pub(crate) struct Need {
     /// What it is, for people.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
     /// The packages that bring it.
-    pub(super) packages: &'static [&'static str],
+    pub(crate) packages: &'static [&'static str],
     /// What a user can do where the packages cannot be had.
-    pub(super) otherwise: Option<&'static str>,
+    pub(crate) otherwise: Option<&'static str>,
     /// Whether the machine has it.
-    pub(super) met: fn(&dyn Machine) -> bool,
+    pub(crate) met: fn(&dyn Machine) -> bool,
 }
 
 /// Installs what is not there yet and makes sure that it then is.
