@@ -34,17 +34,19 @@ impl Prior {
         let n = geometry.inputs();
         // As (median, deviation of the logarithm). Lengths are as two levels lie apart on average, 1 for nominal ones: what
         // changes at all along an ordinal dimension mostly does so within a part of its range. Features, such as sizes, act
-        // over all of theirs.
+        // over all of theirs, or hardly at all.
         let levels = geometry.dimensions().iter().map(Levels::mean_distance);
-        let features = std::iter::repeat_n(1.0, geometry.features());
-        let lengths = levels.chain(features).map(|length| (if length > 0.0 { length } else { 1.0 }, 0.5));
+        let levels = levels.map(|length| (if length > 0.0 { length } else { 1.0 }, 0.5));
+        let features = std::iter::repeat_n((1.0, 1.0), geometry.features());
+        let lengths = levels.chain(features);
         // The expected distance of two points grows with the root of the number of inputs (Hvarfner, Hellsten and Nardi,
         // "Vanilla Bayesian optimization performs great in high dimensions", 2024).
         let stretch = (0.5 * (n as f64).sqrt(), 0.5);
-        let (main, joint, shared, noise) = ((0.5, 1.0), (0.5, 1.0), (0.05, 1.0), (0.01, 1.5));
+        let (main, joint, known) = ((0.25, 1.0), (0.25, 1.0), (1.0, 1.0));
+        let (shared, noise) = ((0.05, 1.0), (0.01, 1.5));
         let headroom = (1.0, 0.7);
         let (mean, deviation) = lengths
-            .chain([stretch, main, joint, shared, noise, headroom])
+            .chain([stretch, main, joint, known, shared, noise, headroom])
             .map(|(median, deviation): (f64, f64)| (median.ln(), deviation))
             .unzip();
         Self { mean, deviation }

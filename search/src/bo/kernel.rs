@@ -1,8 +1,9 @@
 //! The covariance function over mixed ordinal, nominal and real-valued inputs, and its gradient.
 //!
 //! ```text
-//! k(x, x') = main   * mean_i m(d_i / l_i)                 first-order additive: the effect of each input by itself
+//! k(x, x') = main   * mean_i m(d_i / l_i)                 first-order additive: the effect of each dimension by itself
 //!          + joint  * m(sqrt(sum_i (d_i / (s l_i))^2))    all inputs together: their interactions
+//!          + known  * m(sqrt(sum_f (d_f / l_f)^2))        the features alone
 //!          + shared * [x and x' agree on the shared dimensions]
 //! ```
 //!
@@ -10,7 +11,10 @@
 //! on nominal dimensions; scaled to at most 1 on ordinal ones) or between two standardised features; l_i is its length
 //! scale, one for each input (automatic relevance determination); s stretches all of them in the interaction term,
 //! since distances grow with the number of inputs. The additive term is what lets a few dozen trials say something in
-//! 45 dimensions (Duvenaud, Nickisch and Rasmussen, "Additive Gaussian processes", 2011).
+//! 45 dimensions (Duvenaud, Nickisch and Rasmussen, "Additive Gaussian processes", 2011). The features have a term of their
+//! own because they say more than any choice does by itself: of how many weights, layers and operations a network is made is
+//! most of what a few dozen trainings can tell of its accuracy, and in the other two terms it would be lost among dozens of
+//! dimensions.
 //!
 //! Levels are few, so all terms of a dimension are tabulated for each pair of its levels.
 
@@ -32,6 +36,8 @@ pub struct Parameters {
     pub log_main: f64,
     /// Variance of the interaction term.
     pub log_joint: f64,
+    /// Variance of the features' term; without effect where there are none.
+    pub log_known: f64,
     /// Variance shared by observations of one realisation.
     pub log_shared: f64,
     /// Variance of the observation noise.
@@ -42,17 +48,18 @@ impl Parameters {
     /// The inverse of reading all fields in their order.
     ///
     /// # Panics
-    /// If there are fewer than five elements.
+    /// If there are fewer than six elements.
     #[must_use]
     pub fn from_slice(v: &[f64]) -> Self {
-        let (lengths, rest) = v.split_at(v.len() - 5);
+        let (lengths, rest) = v.split_at(v.len() - 6);
         Self {
             log_lengths: lengths.to_vec(),
             log_stretch: rest[0],
             log_main: rest[1],
             log_joint: rest[2],
-            log_shared: rest[3],
-            log_noise: rest[4],
+            log_known: rest[3],
+            log_shared: rest[4],
+            log_noise: rest[5],
         }
     }
 }
@@ -81,6 +88,7 @@ pub struct Kernel {
     stretch: f64,
     main: f64,
     joint: f64,
+    known: f64,
     shared: f64,
 }
 
@@ -106,8 +114,9 @@ impl Kernel {
             starts,
             feature_scales: scales.collect(),
             stretch,
-            main: parameters.log_main.exp() / geometry.inputs() as f64,
+            main: parameters.log_main.exp() / geometry.dimensions().len() as f64,
             joint: parameters.log_joint.exp(),
+            known: if geometry.features() == 0 { 0.0 } else { parameters.log_known.exp() },
             shared: if geometry.shared().is_empty() { 0.0 } else { parameters.log_shared.exp() },
             geometry: geometry.clone(),
             parameters,
@@ -123,7 +132,7 @@ impl Kernel {
     /// The variance of the noise-free value at a point, the same everywhere.
     #[must_use]
     pub fn variance(&self) -> f64 {
-        self.parameters.log_main.exp() + self.joint + self.shared
+        self.parameters.log_main.exp() + self.joint + self.known + self.shared
     }
 
     /// The variance of the noise; never so small that repeated points make a covariance matrix singular.
@@ -148,7 +157,7 @@ impl Kernel {
     /// to 0 with distance.
     #[must_use]
     pub fn likeness(&self, a: &Inputs, b: &Inputs) -> DMatrix<f64> {
-        Self { main: 0.0, joint: 1.0, shared: 0.0, ..self.clone() }.cross(a, b)
+        Self { main: 0.0, joint: 1.0, known: 0.0, shared: 0.0, ..self.clone() }.cross(a, b)
     }
 
     /// The covariances among noisy observations of `a` [a.len(), a.len()]; above the diagonal it is 0.
@@ -171,19 +180,21 @@ impl Kernel {
     pub fn gradient(&self, a: &Inputs, weights: &DMatrix<f64>) -> Vec<f64> {
         let dimensions = self.geometry.dimensions().len();
         let mut lengths = vec![0.0; self.geometry.inputs()];
-        let [mut stretch, mut main, mut joint, mut shared] = [0.0; 4];
+        let [mut stretch, mut main, mut joint, mut known, mut shared] = [0.0; 5];
         let mut against = Against::new(self);
         for j in 0..a.len() {
             against.set(a, j);
             for i in j + 1..a.len() {
                 let weight = weights[(i, j)];
-                let (squared, correlations) = against.sums(a, i);
-                // Weights of the derivatives of this pair's squared distance and of its additive correlations.
-                let (by_squared, by_correlations) =
-                    (weight * self.joint * matern_slope(squared), weight * self.main);
+                let Sums { squared, correlations, features } = against.sums(a, i);
+                // Weights of the derivatives of this pair's squared distances and of its additive correlations.
+                let by_squared = weight * self.joint * matern_slope(squared);
+                let by_features = weight * self.known * matern_slope(features);
+                let by_correlations = weight * self.main;
                 stretch += by_squared * squared;
                 main += by_correlations * correlations;
                 joint += weight * self.joint * matern(squared);
+                known += weight * self.known * matern(features);
                 shared += weight * against.shared(a, i);
                 let (by_dimension, by_feature) = lengths.split_at_mut(dimensions);
                 for (g, &cell) in by_dimension.iter_mut().zip(a.cells(i)) {
@@ -191,16 +202,16 @@ impl Kernel {
                     *g += by_squared * entry.squared + by_correlations * entry.slope;
                 }
                 for (g, squared) in by_feature.iter_mut().zip(against.feature_distances(a, i)) {
-                    *g += by_squared * squared * self.stretch
-                        + by_correlations * matern_slope(squared) * squared;
+                    *g += (by_squared * self.stretch + by_features) * squared;
                 }
             }
         }
         let half_trace = 0.5 * weights.trace();
         main += half_trace * self.parameters.log_main.exp();
         joint += half_trace * self.joint;
+        known += half_trace * self.known;
         shared += half_trace * self.shared;
-        lengths.extend([stretch, main, joint, shared, half_trace * self.parameters.log_noise.exp()]);
+        lengths.extend([stretch, main, joint, known, shared, half_trace * self.parameters.log_noise.exp()]);
         lengths
     }
 }
@@ -212,6 +223,16 @@ struct Against<'a> {
     entries: Vec<Entry>,
     cells: Vec<u32>,
     features: Vec<f64>,
+}
+
+/// Of one pair of points.
+struct Sums {
+    /// The squared distance of the interaction term.
+    squared: f64,
+    /// The additive correlations.
+    correlations: f64,
+    /// The squared distance between the features alone.
+    features: f64,
 }
 
 impl<'a> Against<'a> {
@@ -233,12 +254,14 @@ impl<'a> Against<'a> {
     }
 
     fn covariance(&self, a: &Inputs, i: usize) -> f64 {
-        let (squared, correlations) = self.sums(a, i);
-        self.kernel.main * correlations + self.kernel.joint * matern(squared) + self.shared(a, i)
+        let (kernel, Sums { squared, correlations, features }) = (self.kernel, self.sums(a, i));
+        kernel.main * correlations
+            + kernel.joint * matern(squared)
+            + kernel.known * matern(features)
+            + self.shared(a, i)
     }
 
-    /// The squared distance of the interaction term and the sum of the additive correlations.
-    fn sums(&self, a: &Inputs, i: usize) -> (f64, f64) {
+    fn sums(&self, a: &Inputs, i: usize) -> Sums {
         // Four independent sums: one would wait for each addition before it began the next.
         let mut sums = [(0.0, 0.0); 4];
         let mut cells = a.cells(i).chunks_exact(4);
@@ -253,11 +276,12 @@ impl<'a> Against<'a> {
             *sum = (sum.0 + entry.squared, sum.1 + entry.correlation);
         }
         let [a0, a1, a2, a3] = sums;
-        let mut sum = ((a0.0 + a1.0) + (a2.0 + a3.0), (a0.1 + a1.1) + (a2.1 + a3.1));
-        for squared in self.feature_distances(a, i) {
-            sum = (sum.0 + squared * self.kernel.stretch, sum.1 + matern(squared));
+        let features = self.feature_distances(a, i).sum::<f64>();
+        Sums {
+            squared: (a0.0 + a1.0) + (a2.0 + a3.0) + features * self.kernel.stretch,
+            correlations: (a0.1 + a1.1) + (a2.1 + a3.1),
+            features,
         }
-        sum
     }
 
     /// The squared scaled distances between the features.
@@ -295,7 +319,7 @@ pub(super) mod tests {
 
     pub(crate) fn some_parameters(geometry: &Geometry) -> Parameters {
         let mut rng = stream(3, 0, "test parameters");
-        let v: Vec<f64> = (0..geometry.inputs() + 5).map(|_| rng.random_range(-1.5..0.5)).collect();
+        let v: Vec<f64> = (0..geometry.inputs() + 6).map(|_| rng.random_range(-1.5..0.5)).collect();
         Parameters::from_slice(&v)
     }
 
@@ -335,10 +359,12 @@ pub(super) mod tests {
                     (inputs.features(i)[0] - inputs.features(j)[0]).abs(),
                 ];
                 let scaled = || distances.iter().zip(&p.log_lengths).map(|(d, l)| d / l.exp());
-                let main = scaled().map(textbook).sum::<f64>() / 5.0;
+                let main = scaled().take(4).map(textbook).sum::<f64>() / 4.0;
+                let known = textbook(distances[4] / p.log_lengths[4].exp());
                 let joint = textbook(scaled().map(|d| (d / p.log_stretch.exp()).powi(2)).sum::<f64>().sqrt());
                 let shared = if l(2, i) == l(2, j) && l(3, i) == l(3, j) { p.log_shared.exp() } else { 0.0 };
-                let expected = p.log_main.exp() * main + p.log_joint.exp() * joint + shared;
+                let expected =
+                    p.log_main.exp() * main + p.log_joint.exp() * joint + p.log_known.exp() * known + shared;
                 assert!((k[(i, j)] - expected).abs() < 1e-12);
             }
         }

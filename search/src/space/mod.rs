@@ -11,6 +11,7 @@ mod check;
 mod coding;
 pub mod definition;
 mod error;
+mod features;
 mod genes;
 pub mod genotype;
 mod limits;

@@ -10,6 +10,7 @@ use crate::bo::problem::{Dimension, Point, Problem};
 
 use super::Space;
 use super::error::LimitsError;
+use super::features::features;
 use super::limits::Limits;
 use super::repair::Repair;
 
@@ -22,6 +23,7 @@ pub struct SpaceProblem {
     /// A network within the limits, small: where repair ends if all else fails.
     fallback: Point,
     fallback_bytes: usize,
+    fallback_macs: u64,
     /// The genes of a trained float network, if several trials share one.
     shared: Vec<usize>,
 }
@@ -34,7 +36,8 @@ impl SpaceProblem {
     pub fn new(space: Space, limits: Limits) -> Result<Self, LimitsError> {
         let genotype = space.within(&limits)?;
         let fallback = space.point(&genotype).expect("the search for it stays within the space");
-        let fallback_bytes = blob_bytes(&space.network(&genotype));
+        let network = space.network(&genotype);
+        let (fallback_bytes, fallback_macs) = (blob_bytes(&network), macs(&network));
         let dimensions = space
             .genes()
             .iter()
@@ -43,6 +46,7 @@ impl SpaceProblem {
             dimensions: dimensions.collect(),
             fallback,
             fallback_bytes,
+            fallback_macs,
             shared: Vec::new(),
             limits,
             space,
@@ -105,9 +109,9 @@ impl Problem for SpaceProblem {
         points.iter().map(cost).collect()
     }
 
-    /// log10 of the MACs.
+    /// What is known of a network before it is trained.
     fn features(&self, points: &[Point]) -> Vec<Vec<f64>> {
-        points.iter().map(|point| vec![(macs(&self.network(point)) as f64).log10()]).collect()
+        points.iter().map(|point| features(&self.network(point))).collect()
     }
 
     fn shared(&self) -> &[usize] {
@@ -115,17 +119,26 @@ impl Problem for SpaceProblem {
     }
 
     /// Each gene uniform, then reduced where necessary: half of the points to the limits, half to a size drawn
-    /// log-uniformly below that, because the front to be found spans all sizes and uniform genes give large networks.
+    /// log-uniformly below that, because the front to be found spans all sizes and uniform genes give large networks; and
+    /// half of either to MACs drawn in the same way, because large networks of few MACs are rare among uniform genes, too,
+    /// and often the best of their size.
     fn sample(&self, rng: &mut ChaCha8Rng) -> Point {
         let mut point: Point =
             self.dimensions.iter().map(|d| rng.random_range(0..d.levels()) as u16).collect();
         self.canonicalise(&mut point);
+        let network = self.network(&point);
         let mut repair = self.repair();
-        if rng.random_bool(0.5) {
-            let bytes = blob_bytes(&self.network(&point)).min(self.limits.max_size.unwrap_or(usize::MAX));
-            let (least, most) = ((self.fallback_bytes as f64).ln(), (bytes as f64).ln());
-            let drawn = (least + (most - least).max(0.0) * rng.random::<f64>()).exp();
-            repair.limits.max_size = Some(drawn.ceil() as usize);
+        let mut draw = |least: f64, most: f64| {
+            let (least, most) = (least.ln(), most.ln());
+            rng.random_bool(0.5).then(|| (least + (most - least).max(0.0) * rng.random::<f64>()).exp().ceil())
+        };
+        let bytes = blob_bytes(&network).min(self.limits.max_size.unwrap_or(usize::MAX));
+        if let Some(size) = draw(self.fallback_bytes as f64, bytes as f64) {
+            repair.limits.max_size = Some(size as usize);
+        }
+        let operations = macs(&network).min(self.limits.max_macs.unwrap_or(u64::MAX));
+        if let Some(most) = draw(self.fallback_macs as f64, operations as f64) {
+            repair.limits.max_macs = Some(most as u64);
         }
         repair.random(point, rng)
     }

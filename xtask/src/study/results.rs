@@ -21,8 +21,9 @@ const PLOTS: [(&str, &str); 5] = [
 /// Writes the page that `rows.toml` names, and keeps the page of plots beside the records.
 pub(super) fn write(study: &Study<'_>) -> Result<()> {
     // Rows with limits of their own have another corner, from which the others would look alike.
-    let alike = study.rows.rows.iter().filter(|row| row.limits.is_none());
-    let folders: Vec<_> = alike.map(|row| study.work.join(&row.name)).collect();
+    let some_alike = study.rows.rows.iter().any(|row| row.limits.is_none());
+    let shown = study.rows.rows.iter().filter(|row| !some_alike || row.limits.is_none());
+    let folders: Vec<_> = shown.map(|row| study.work.join(&row.name)).collect();
     let there: Vec<_> = folders.iter().filter(|folder| folder.join("study.sqlite").is_file()).collect();
     let plots = study.work.join("report");
     let mut arguments = vec!["report", "--json", "--out", text(&plots)?];

@@ -72,5 +72,5 @@ fn the_count_is_the_number_of_canonical_points_and_of_networks() {
 #[test]
 fn genes_without_a_choice_are_no_dimensions() {
     let dimensions: Vec<usize> = built_in().map(|space| space.genes().len()).collect();
-    assert_eq!(dimensions, [26 + 23, 26 + 23, 26 + 23 + 3, 14 + 14 + 3]);
+    assert_eq!(dimensions, [26 + 23, 26 + 23, 26 + 23 + 3, 14 + 14 + 3, 18 + 17 + 3]);
 }
