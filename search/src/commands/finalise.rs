@@ -43,7 +43,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     if let Some(preset) = &options.preset {
         config.final_training = Preset::open(preset)?.final_training;
     }
-    let mut chosen = choose(&store.trials()?, options)?;
+    let mut chosen = choose(&store.trials()?, config.reference_accuracy, options)?;
     if options.narrow {
         for trial in &mut chosen {
             trial.genotype = trial.genotype.packable();
@@ -122,7 +122,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn choose(trials: &[Trial], options: &options::Finalise) -> Result<Vec<Trial>> {
+fn choose(trials: &[Trial], reference: f64, options: &options::Finalise) -> Result<Vec<Trial>> {
     let study = &options.study;
     if !options.trial.is_empty() {
         let named = |&number: &u64| {
@@ -140,8 +140,11 @@ fn choose(trials: &[Trial], options: &options::Finalise) -> Result<Vec<Trial>> {
         "{study}: no trial has finished yet; `bomp-search resume --study {study}` goes on"
     );
     // The front rises in accuracy with size, so the largest one is the best.
-    let at_most = if options.best { 1 } else { options.at_most.map_or(usize::MAX, usize::from) };
-    Ok(front::spread(front, at_most))
+    let at_most = if options.best { Some(1) } else { options.at_most.map(usize::from) };
+    Ok(match at_most {
+        Some(count) => front::spread(front, reference, count),
+        None => front,
+    })
 }
 
 /// The network that an earlier call finished for the same trial of the same study.

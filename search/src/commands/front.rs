@@ -8,10 +8,13 @@ use super::{Outcome, options, table};
 
 /// Prints the front by rising size.
 pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
-    let at_most = options.at_most.map_or(usize::MAX, usize::from);
+    let at_most = options.at_most;
     let options = &options.study;
     let mut store = options.study.open()?;
-    let front = spread(of(&store.trials()?), at_most);
+    let mut front = of(&store.trials()?);
+    if let Some(count) = at_most {
+        front = spread(front, store.config().reference_accuracy, count.into());
+    }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&front)?);
     } else {
@@ -31,8 +34,13 @@ pub(crate) fn of(trials: &[Trial]) -> Vec<Trial> {
 }
 
 /// At most `count` (at least 1) of a front, spread evenly over the logarithm of the size: the largest always, then the
-/// smallest, then those nearest to even steps between both.
-pub(crate) fn spread(front: Vec<Trial>, count: usize) -> Vec<Trial> {
+/// smallest, then those nearest to even steps between both. Networks of no more than the accuracy of `reference` (0 to 1), which
+/// are worth nothing to the study, only where there are no better ones.
+pub(crate) fn spread(mut front: Vec<Trial>, reference: f64, count: usize) -> Vec<Trial> {
+    let worth = |trial: &Trial| trial.measured().is_some_and(|measured| measured.accuracy() > reference);
+    if front.iter().any(worth) {
+        front.retain(worth);
+    }
     if front.len() <= count {
         return front;
     }

@@ -254,7 +254,7 @@ pub(crate) struct Resume {
 pub(crate) struct Pareto {
     #[command(flatten)]
     pub(crate) study: StudyOptions,
-    /// At most so many of them, spread over the sizes, the smallest and the largest included
+    /// At most so many of those above the reference accuracy, spread over the sizes, the smallest and the largest included
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) at_most: Option<u16>,
 }
@@ -301,7 +301,7 @@ pub(crate) struct Finalise {
     /// Only the trial with the best validation accuracy
     #[arg(long)]
     pub(crate) best: bool,
-    /// At most so many of the front, spread over its sizes, the smallest and the largest included
+    /// At most so many of the front above the reference accuracy, spread over its sizes, the smallest and the largest included
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["best", "trial"])]
     pub(crate) at_most: Option<u16>,
     /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]

@@ -36,7 +36,7 @@ impl Study<'_> {
                 json("bomp-search", &["pareto", "--study", text(&self.work.join(name))?, "--json"])?;
             candidates.extend(front.into_iter().map(|trial| (name.as_str(), trial)));
         }
-        let (kept, preset) = (self.kept.join(FOLDER), self.kept.join(&champions.preset));
+        let kept = self.kept.join(FOLDER);
         std::fs::create_dir_all(&kept).with_context(|| kept.display().to_string())?;
         for target in &champions.targets {
             let fitting = candidates.iter().filter(|(_, trial)| trial.usage.bytes <= target.bytes);
@@ -49,6 +49,7 @@ impl Study<'_> {
             }
             let folder = self.work.join(row);
             let out = folder.join(FOLDER);
+            let preset = self.kept.join(target.preset.as_ref().unwrap_or(&champions.preset));
             let how = ["--quantisation", "qaft", "--preset", text(&preset)?, "--out", text(&out)?];
             self.finish_one(&folder, trial.number, &how, &model)?;
         }
@@ -59,12 +60,19 @@ impl Study<'_> {
 /// The section of the page of results.
 pub(super) fn write(page: &mut String, study: &Study<'_>) -> Result<()> {
     let Some(champions) = &study.rows.champions else { return Ok(()) };
+    let mut presets: Vec<String> = Vec::new();
+    for preset in champions.targets.iter().map(|target| target.preset.as_ref().unwrap_or(&champions.preset)) {
+        let link = format!("[{preset}](../tests/studies/{}/{preset})", study.options.preset);
+        if !presets.contains(&link) {
+            presets.push(link);
+        }
+    }
     write!(
         page,
         "\n## Networks for given sizes\n\n\
          Of what the searches found, the candidate of the best validation accuracy that fits, trained by\n\
-         [{0}](../tests/studies/{1}/{0}): ready to use.\n\n",
-        champions.preset, study.options.preset
+         {}: ready to use.\n\n",
+        presets.join(" or "),
     )?;
     page.push_str(&table(study, champions, "../")?);
     Ok(())

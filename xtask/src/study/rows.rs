@@ -57,7 +57,7 @@ pub(super) struct Row {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Champions {
-    /// The preset in the study's folder whose final training is theirs.
+    /// The preset in the study's folder whose final training is theirs, unless a target names another.
     pub(super) preset: String,
     /// Rows that they are chosen from.
     pub(super) rows: Vec<String>,
@@ -66,11 +66,13 @@ pub(super) struct Champions {
 }
 
 /// A network that is asked for.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Target {
     /// Length of the packed model, at most.
     pub(super) bytes: u64,
+    /// Another preset than that of all.
+    pub(super) preset: Option<String>,
     /// Test accuracy of the packed model, at least; 0 to 1.
     pub(super) accuracy: f64,
 }
