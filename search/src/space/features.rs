@@ -1,7 +1,7 @@
 //! What is known of a network before it is trained and says most of how accurate it will be.
 //!
-//! On 600 trials of six searches of Fashion-MNIST (`tests/studies/cpu2`), a model of these quantities, fitted to one search,
-//! ranks the trials of the others far better than a model of the genes does (CHANGELOG has the figures).
+//! On 600 trials of six searches of Fashion-MNIST, a model of these quantities, fitted to one search, ranks the trials of the
+//! others far better than a model of the genes does (CHANGELOG has the figures).
 
 use bomp_export::cost::layer_macs;
 use bomp_export::ir::{Network, Op};
