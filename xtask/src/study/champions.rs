@@ -29,16 +29,16 @@ struct Usage {
 impl Study<'_> {
     /// Finishes those that are not finished yet.
     pub(super) fn finish_champions(&self, champions: &Champions) -> Result<()> {
-        let mut candidates: Vec<(&str, OnFront)> = Vec::new();
-        for name in &champions.rows {
-            self.bring_back(self.rows.named(name)?)?;
-            let front: Vec<OnFront> =
-                json("bomp-search", &["pareto", "--study", text(&self.work.join(name))?, "--json"])?;
-            candidates.extend(front.into_iter().map(|trial| (name.as_str(), trial)));
-        }
         let kept = self.kept.join(FOLDER);
         std::fs::create_dir_all(&kept).with_context(|| kept.display().to_string())?;
         for target in &champions.targets {
+            let mut candidates: Vec<(&str, OnFront)> = Vec::new();
+            for name in &target.rows {
+                self.bring_back(self.rows.named(name)?)?;
+                let front: Vec<OnFront> =
+                    json("bomp-search", &["pareto", "--study", text(&self.work.join(name))?, "--json"])?;
+                candidates.extend(front.into_iter().map(|trial| (name.as_str(), trial)));
+            }
             let fitting = candidates.iter().filter(|(_, trial)| trial.usage.bytes <= target.bytes);
             let accuracy = |trial: &OnFront| trial.correct as f64 / trial.images as f64;
             let best = fitting.max_by(|a, b| accuracy(&a.1).total_cmp(&accuracy(&b.1)));
@@ -83,7 +83,7 @@ pub(super) fn table(study: &Study<'_>, champions: &Champions, root: &str) -> Res
     let folder = format!("tests/studies/{}/{FOLDER}", study.options.preset);
     let mut found = Vec::new();
     for record in records(&study.kept.join(FOLDER))? {
-        for name in &champions.rows {
+        for name in champions.rows() {
             let model = format!("{name}-{:04}.bomp", record.trial);
             let length = std::fs::metadata(study.kept.join(FOLDER).join(&model)).map(|file| file.len());
             if length.is_ok_and(|length| length == record.size_bytes) {

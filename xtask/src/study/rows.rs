@@ -3,6 +3,7 @@
 use super::claims::Claim;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// `rows.toml`.
@@ -59,8 +60,6 @@ pub(super) struct Row {
 pub(super) struct Champions {
     /// The preset in the study's folder whose final training is theirs, unless a target names another.
     pub(super) preset: String,
-    /// Rows that they are chosen from.
-    pub(super) rows: Vec<String>,
     /// What is asked for.
     pub(super) targets: Vec<Target>,
 }
@@ -71,10 +70,19 @@ pub(super) struct Champions {
 pub(super) struct Target {
     /// Length of the packed model, at most.
     pub(super) bytes: u64,
+    /// Rows that it is chosen from: their trials must be alike, or the longer ones would win.
+    pub(super) rows: Vec<String>,
     /// Another preset than that of all.
     pub(super) preset: Option<String>,
     /// Test accuracy of the packed model, at least; 0 to 1.
     pub(super) accuracy: f64,
+}
+
+impl Champions {
+    /// All rows that they are chosen from.
+    pub(super) fn rows(&self) -> BTreeSet<&str> {
+        self.targets.iter().flat_map(|target| &target.rows).map(String::as_str).collect()
+    }
 }
 
 /// How a network is finished.
