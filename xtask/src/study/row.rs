@@ -194,6 +194,9 @@ impl Study<'_> {
 
     /// Finishes networks of a row's front that are not finished yet, each kept before the next begins.
     pub(super) fn finish(&self, row: &Row) -> Result<()> {
+        if self.rows.final_networks == 0 {
+            return Ok(());
+        }
         self.bring_back(row)?;
         let folder = self.work.join(&row.name);
         let at_most = self.rows.final_networks.to_string();
