@@ -8,6 +8,9 @@ use std::fmt::Write;
 
 /// All finished networks, row by row.
 pub(super) fn write(page: &mut String, study: &Study<'_>) -> Result<()> {
+    if study.rows.final_networks == 0 {
+        return Ok(());
+    }
     page.push_str("\n## Finished networks\n");
     for row in &study.rows.rows {
         for &variant in &row.finals {
