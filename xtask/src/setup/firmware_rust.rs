@@ -1,4 +1,4 @@
-//! A Rust toolchain for the Cortex-M: the target of the user's own toolchain, or Debian's rustc with its sources.
+//! A Rust toolchain for every board's Cortex-M: the targets of the user's own toolchain, or Debian's rustc with its sources.
 //!
 //! `firmware-sim` looks for the two in the same order when it builds a firmware.
 
@@ -9,8 +9,9 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
-/// Cortex-M4 and M7 with their floating-point unit's calling convention.
-const TARGET: &str = "thumbv7em-none-eabihf";
+/// Cortex-M0, M3, M4 and M7, M33 and M55: those of the boards that `bomp-sim boards` lists.
+const TARGETS: [&str; 4] =
+    ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"];
 
 /// The oldest rustc that this workspace builds with.
 const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -18,9 +19,9 @@ const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 /// Where the firmware's Rust comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// The toolchain that cargo itself uses has the target.
+    /// The toolchain that cargo itself uses has all targets.
     OwnToolchain,
-    /// Debian's rustc builds the target's core library from its sources.
+    /// Debian's rustc builds the core library of those that are missing from its sources.
     DebianPackages,
 }
 
@@ -28,38 +29,44 @@ pub(super) enum Choice {
 pub(super) const PACKAGES: Need = Need {
     what: "Rust for Arm (Debian's rustc and its sources)",
     packages: &["rustc-web", "cargo-web", "rust-web-src"],
-    otherwise: Some("run `rustup target add thumbv7em-none-eabihf` where rustup can download"),
+    otherwise: Some(
+        "run `rustup target add thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf` where rustup can download",
+    ),
     met: debian_rust_is_there,
 };
 
-/// Finds or installs the target in the user's toolchain; failing that, leaves the rest to Debian's packages.
+/// Finds or installs the targets in the user's toolchain; failing that, leaves those that are missing to Debian's packages.
 pub(super) fn prepare(machine: &dyn Machine) -> Result<Choice> {
-    if has_target(machine)? {
-        present("Rust for Arm", &format!("{TARGET} in this toolchain"));
+    if missing(machine)?.is_empty() {
+        present("Rust for Arm", &format!("{} in this toolchain", TARGETS.join(", ")));
         return Ok(Choice::OwnToolchain);
     }
     if debian_rust_is_there(machine) || !machine.has_program("rustup") {
         return Ok(Choice::DebianPackages);
     }
-    let work = Work::start("Installing", &format!("{TARGET} with rustup"));
-    let answer = machine.output(Command::new("rustup").args(["target", "add", TARGET]))?;
-    if answer.status.success() && has_target(machine)? {
-        work.done("Installed", TARGET);
-        return Ok(Choice::OwnToolchain);
+    for target in missing(machine)? {
+        let work = Work::start("Installing", &format!("{target} with rustup"));
+        let answer = machine.output(Command::new("rustup").args(["target", "add", target]))?;
+        if answer.status.success() {
+            work.done("Installed", target);
+        } else {
+            drop(work);
+            println!(
+                "{:>12} {target} with rustup ({}); Debian's rustc takes its place",
+                "Skipped",
+                complaint(&answer)
+            );
+            return Ok(Choice::DebianPackages);
+        }
     }
-    drop(work);
-    println!(
-        "{:>12} {TARGET} with rustup ({}); Debian's rustc takes its place",
-        "Skipped",
-        complaint(&answer)
-    );
-    Ok(Choice::DebianPackages)
+    Ok(if missing(machine)?.is_empty() { Choice::OwnToolchain } else { Choice::DebianPackages })
 }
 
-/// Whether the toolchain in use has the target's libraries, whoever installed it.
-fn has_target(machine: &dyn Machine) -> Result<bool> {
+/// The targets whose libraries the toolchain in use lacks, whoever installs them.
+fn missing(machine: &dyn Machine) -> Result<Vec<&'static str>> {
     let sysroot = machine.must(Command::new("rustc").args(["--print", "sysroot"]))?;
-    Ok(machine.has_path(&Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib")))
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
+    Ok(TARGETS.into_iter().filter(|target| !machine.has_path(&libraries.join(target).join("lib"))).collect())
 }
 
 /// Whether Debian's compiler is there with the sources of its core library, and new enough.
