@@ -145,7 +145,7 @@ fn every_board_gives_the_hosts_logits() {
         let kernels = KernelSet::All;
         let config = Config { images: 5, board: board.name.into(), kernels, ..Config::new(path.clone()) };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
-            // With rustup, setup installs the target of the default board; the others are the user's to add.
+            // Setup brings all targets; whoever did without it may have the default board's alone.
             Err(error @ SimError::NoToolchain { .. }) if board.name != Config::new(path.clone()).board => {
                 eprintln!("{}: not run: {error}", board.name);
                 continue;
