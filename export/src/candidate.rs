@@ -70,6 +70,9 @@ pub struct Provenance {
     pub integer_correct: usize,
     /// Images trained on, for this network, all epochs together.
     pub trained_images: u64,
+    /// SHA-256 of each packed model that was its teacher.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teacher_sha256: Vec<String>,
 }
 
 /// A network with its float weights and the quantisation that was trained for it.

@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::data::StudyData;
 use super::event::Training;
 use super::progress::{Bars, Interrupt};
+use super::teacher::Teacher;
 use super::{Outcome, front, options};
 
 /// A finished network, as `--json` lists it. Counts are test images.
@@ -59,13 +60,16 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let loaded = StudyData::of_study(&config, options.data.as_deref())?;
     // Nothing is scored on the held-out images any more, so they are trained on.
     let training = DeviceImages::upload(&loaded.dataset.train, device)?;
+    let (training, teacher_sha256) = taught(training, &config, &loaded, options)?;
     let test = DeviceImages::upload(&loaded.dataset.test, device)?;
     let interrupt = Interrupt::install()?;
     let mut bars = Bars::new("networks", 0, chosen.len() as u64, 1);
     let mut finished = Vec::new();
     for trial in &chosen {
         let folder = out.join(format!("trial-{:04}", trial.number)).join("candidate");
-        let candidate = match done_before(&folder, &config, quantisation, trial) {
+        let provenance = provenance(&config, quantisation, &options.study, trial, &loaded);
+        let provenance = Provenance { teacher_sha256: teacher_sha256.clone(), ..provenance };
+        let candidate = match done_before(&folder, &provenance) {
             Some(candidate) => candidate,
             None => {
                 let network = config.space.network(&trial.genotype);
@@ -75,7 +79,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
                     &config.final_training,
                     quantisation,
                     train::Run { seed: config.seed, trial: trial.number, threads: options.machine.threads() },
-                    provenance(&config, quantisation, &options.study, trial, &loaded),
+                    provenance,
                     &mut |progress| {
                         bars.show(0, &Training::new(trial.number, &progress));
                         interrupt.signal()
@@ -147,19 +151,35 @@ fn choose(trials: &[Trial], reference: f64, options: &options::Finalise) -> Resu
     })
 }
 
-/// The network that an earlier call finished for the same trial of the same study.
-fn done_before(
-    folder: &Path,
+/// The training images with the opinions of the teacher, and the SHA-256 of its models.
+fn taught(
+    training: DeviceImages,
     config: &StudyConfig,
-    quantisation: Quantisation,
-    trial: &Trial,
-) -> Option<Candidate> {
+    loaded: &StudyData,
+    options: &options::Finalise,
+) -> Result<(DeviceImages, Vec<String>)> {
+    let part = config.final_training.distillation;
+    if options.teacher.is_empty() {
+        ensure!(part == 0.0, "final_training.distillation is {part}: name the teacher with --teacher MODEL");
+        return Ok((training, Vec::new()));
+    }
+    ensure!(
+        part > 0.0,
+        "--teacher: final_training.distillation is 0, so there is nothing to learn from it; \
+         give a --preset in which it is for example 0.9"
+    );
+    let teacher = Teacher::of(&options.teacher, &loaded.dataset.train, options.machine.threads())?;
+    Ok((training.with_opinions(&teacher.plain, &teacher.mirrored)?, teacher.sha256))
+}
+
+/// The network that an earlier call finished for the same trial of the same study with the same teacher.
+fn done_before(folder: &Path, wanted: &Provenance) -> Option<Candidate> {
     let candidate = Candidate::load(folder).ok()?;
-    let provenance = &candidate.provenance;
-    let same = provenance.config_sha256 == config.sha256()
-        && provenance.quantisation == quantisation.name()
-        && provenance.trial == trial.number;
-    same.then_some(candidate)
+    let made = |provenance: &Provenance| {
+        let Provenance { config_sha256, quantisation, trial, teacher_sha256, .. } = provenance.clone();
+        (config_sha256, quantisation, trial, teacher_sha256)
+    };
+    (made(&candidate.provenance) == made(wanted)).then_some(candidate)
 }
 
 /// Where a finished network comes from; its figures are added when they are measured.

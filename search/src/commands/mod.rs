@@ -17,6 +17,7 @@ mod run;
 mod salvage;
 mod status;
 mod table;
+mod teacher;
 mod trainer;
 mod worker;
 

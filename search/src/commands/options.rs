@@ -313,6 +313,10 @@ pub(crate) struct Finalise {
     /// Train by the final training of this preset instead of the study's own (a name or a TOML file)
     #[arg(long, requires = "out")]
     pub(crate) preset: Option<String>,
+    /// Packed model from which the networks learn beside the labels; several together are one teacher. The preset's
+    /// final_training.distillation says which part of the loss is the distance from its logits
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) teacher: Vec<PathBuf>,
     /// Folder for the finished networks [default: `final` in the study's folder (or in a folder of its name), or
     /// `final-ptq`, `final-qaft` with a --quantisation that is not the mode's]
     #[arg(long, value_name = "DIR")]

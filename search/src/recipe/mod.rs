@@ -32,8 +32,7 @@ pub struct TrainConfig {
     pub float: Schedule,
     /// Quantisation-aware fine-tuning.
     pub qaft: Schedule,
-    /// Part of the QAFT's loss that is the distance from the float network's outputs, 0..=1; 0 saves the float network's
-    /// forward pass.
+    /// Part of the loss of finished networks that is the distance from a teacher's logits, 0..=1; trials have no teacher.
     pub distillation: f64,
     /// Changes of the training images.
     pub augmentation: Augmentation,

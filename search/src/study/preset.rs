@@ -115,6 +115,11 @@ impl Preset {
         {
             config.check().map_err(|source| PresetError::Value { path: path.into(), section, source })?;
         }
+        if preset.training.distillation != 0.0 {
+            return Err(form(
+                "training.distillation must be 0: only finished networks have a teacher".into(),
+            ));
+        }
         if !(0.0..1.0).contains(&preset.reference_accuracy) {
             let problem = "reference_accuracy must be at least 0 and below 1";
             return Err(form(problem.into()));
@@ -194,6 +199,7 @@ mod tests {
             ("epochs = 1.0", "epochs = -1.0", "training.epochs is -1"),
             ("epochs = 10.0", "epochs = 0.0", "final_training.epochs is 0"),
             ("mode = \"qaft-mp\"", "mode = \"qaft\"", "line 4"),
+            ("distillation = 0.0", "distillation = 0.5", "training.distillation"),
             ("reference_accuracy = 0.8", "reference_accuracy = 80.0", "reference_accuracy"),
         ] {
             let error = error(from, to);

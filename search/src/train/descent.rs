@@ -13,7 +13,7 @@ use tch::Tensor;
 use super::error::{TrainError, guard};
 use super::images::DeviceImages;
 use super::monitor::{Monitor, Phase, Progress};
-use super::objective::{Gradient, Objective};
+use super::objective::{Gradient, Objective, STAGES};
 use super::optimiser::AdamW;
 use super::order::{Batch, Order};
 use super::parameters::Start;
@@ -56,6 +56,13 @@ impl Descent<'_> {
                 .map(|_| Helper::spawn(scope, objective.replicate(), images.share()))
                 .collect();
             for step in 0..steps {
+                let stages = |steps_done: usize| steps_done * STAGES / steps;
+                if stages(step + 1) > stages(step)
+                    && let progress = (step + 1) as f64 / steps as f64
+                    && let Some(settled) = objective.settle(optimiser.parameters(), progress)
+                {
+                    optimiser.settle(&settled);
+                }
                 let (loss, gradient) = batch_gradient(
                     objective,
                     images,
@@ -131,8 +138,7 @@ fn gradient(
     parameters: &Tensor,
     shard: &Batch,
 ) -> Gradient {
-    let (pixels, labels) = shard.pick(images);
-    objective.gradient(parameters, &pixels, &labels)
+    objective.gradient(parameters, &shard.pick(images))
 }
 
 /// A thread that computes gradients until it is dropped.

@@ -5,16 +5,18 @@
 //! saturation is libtorch's own `relu6_`, and what is left is rounding in place.
 //!
 //! Rounding has the gradient of the identity (straight-through estimator; Bengio et al., "Estimating or propagating
-//! gradients through stochastic neurons", 2013); so has the saturation of tensors without ReLU6, whose calibrated range
-//! next to nothing exceeds. The bounds are those that [`bomp_export::lower`] gives the device.
+//! gradients through stochastic neurons", 2013); saturation has none. The bounds are those that [`bomp_export::lower`] gives the device.
 
 use bomp_export::candidate::Quantisation;
 use bomp_export::ir::{Activation, Network, Op};
 use bomp_export::lower;
 use tch::Tensor;
 
+use super::float::normalise;
 use super::host::{self, Arithmetic};
 use super::net::{forward, spatial_mean, weighted_sum};
+use super::quantise::Quantised;
+use super::statistics::Moments;
 
 /// How a tensor is held and rounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,10 +41,7 @@ impl FakeTensor {
 
     /// The output of a layer with operation `op`.
     pub(super) fn of(op: &Op, quantisation: Quantisation) -> Self {
-        let activation = match op {
-            Op::Convolution { activation, .. } | Op::Depthwise { activation, .. } => *activation,
-            Op::Add | Op::AveragePool | Op::Classifier { .. } => Activation::Linear,
-        };
+        let activation = host::activation(op);
         let bounds = lower::output(quantisation, activation);
         let [min, max] =
             [bounds.min, bounds.max].map(|bound| f64::from(bound) - f64::from(bounds.zero_point));
@@ -52,6 +51,13 @@ impl FakeTensor {
         } else {
             Self { unit: quantisation.scale, rounding: Rounding::Integers { min, max } }
         }
+    }
+
+    /// The input and the outputs of all layers but the classifier.
+    pub(super) fn all(quantised: &Quantised) -> Vec<Self> {
+        let outputs = quantised.network.layers.iter().zip(&quantised.tensors[1..]);
+        let outputs = outputs.map(|(layer, &quantisation)| Self::of(&layer.op, quantisation));
+        std::iter::once(Self::PIXELS).chain(outputs).collect()
     }
 
     /// The output of a layer with operation `op`, in steps next to nothing.
@@ -73,13 +79,13 @@ impl FakeTensor {
     }
 
     fn on_host(self) -> host::Rounding {
-        let rounding = |low, high, steps: f64, step: f64, cuts| {
+        let rounding = |low, high, steps: f64, step: f64| {
             let (steps, step) = (steps as f32, step as f32);
-            host::Rounding { low, high, steps, step, cuts }
+            host::Rounding { low, high, steps, step }
         };
         match self.rounding {
-            Rounding::Relu6 { steps } => rounding(0.0, 6.0, steps / 6.0, 6.0 / steps, true),
-            Rounding::Integers { min, max } => rounding(min as f32, max as f32, 1.0, 1.0, false),
+            Rounding::Relu6 { steps } => rounding(0.0, 6.0, steps / 6.0, 6.0 / steps),
+            Rounding::Integers { min, max } => rounding(min as f32, max as f32, 1.0, 1.0),
         }
     }
 
@@ -93,7 +99,8 @@ impl FakeTensor {
                 output
             }
             Rounding::Integers { min, max } => {
-                let _ = output.data().round_().clamp_(min, max);
+                let output = output.clamp_(min, max);
+                let _ = output.data().round_();
                 output
             }
         }
@@ -115,14 +122,32 @@ pub(super) fn arithmetic(network: &Network, tensors: &[FakeTensor]) -> Arithmeti
     Arithmetic { roundings: roundings.collect(), factors: factors.collect(), ..plain }
 }
 
-/// Logits [N, CLASSES] of the network for `pixels` [N, C, H, W], 0..=255. `parameters` are the (weight, bias) of each
-/// layer, in units of its output for one unit of its input; `tensors` the input and the outputs of all layers but the
-/// classifier, whose unit is 1.
+/// Values of a layer's parameters; [`host::Weights`] as tensors.
+#[derive(Debug)]
+pub(super) struct FakeLayer {
+    /// [C_OUT, C_IN, K, K] or [CLASSES, INPUTS].
+    pub(super) weight: Tensor,
+    pub(super) after: FakeAfter,
+}
+
+/// What follows a layer's sums, before they are rounded.
+#[derive(Debug)]
+pub(super) enum FakeAfter {
+    /// A batch norm over the images at hand, with the factor and the offset of each channel.
+    Normalise { gamma: Tensor, beta: Tensor },
+    /// The bias of each channel.
+    Bias(Tensor),
+}
+
+/// Logits [N, CLASSES] of the network for `pixels` [N, C, H, W], 0..=255. `layers` are in units of their input, and of their
+/// output before it is rounded; `tensors` are the input and the outputs of all layers but the classifier, whose unit is 1.
+/// `observe` sees the moments of each batch norm, in the order of the layers.
 pub(super) fn fake_logits(
     network: &Network,
-    parameters: &[Option<(Tensor, Tensor)>],
+    layers: &[Option<FakeLayer>],
     tensors: &[FakeTensor],
     pixels: Tensor,
+    mut observe: impl FnMut(Moments),
 ) -> Tensor {
     forward(network, pixels, |index, inputs| {
         let layer = &network.layers[index];
@@ -130,10 +155,17 @@ pub(super) fn fake_logits(
         let factor = |input: usize| {
             tensors[layer.inputs[input]].unit / output.expect("only the classifier's output is missing").unit
         };
-        let sum = match (&layer.op, &parameters[index]) {
+        let sum = match (&layer.op, &layers[index]) {
             (Op::Add, _) => inputs[0] * factor(0) + inputs[1] * factor(1),
             (Op::AveragePool, _) => spatial_mean(inputs[0]) * factor(0),
-            (op, Some((weight, bias))) => weighted_sum(op, inputs[0], weight, Some(bias)),
+            (op, Some(FakeLayer { weight, after: FakeAfter::Bias(bias) })) => {
+                weighted_sum(op, inputs[0], weight, Some(bias))
+            }
+            (op, Some(FakeLayer { weight, after: FakeAfter::Normalise { gamma, beta } })) => {
+                let (output, moments) = normalise(&weighted_sum(op, inputs[0], weight, None), gamma, beta);
+                observe(moments);
+                output
+            }
             (_, None) => unreachable!("every convolution and classifier has weights"),
         };
         match output {

@@ -12,7 +12,8 @@ use tch::{Device, Tensor};
 
 use super::host::{After, ByWeights, Weights};
 use super::net::{forward, spatial_mean, weight_shapes, weighted_sum};
-use super::parameters::{Builder, Layout, Start, Treatment};
+use super::parameters::{Builder, Layout, Start};
+use super::statistics::Moments;
 
 /// Added to a variance before its root is taken; as MobileNetV2 is trained in Keras.
 pub(super) const EPSILON: f64 = 1e-3;
@@ -40,8 +41,6 @@ impl FloatNet {
     /// classifier, which no ReLU follows), batch norms at 1 and 0.
     pub(super) fn new(network: &Network, device: Device, random: &mut ChaCha8Rng) -> (Self, Start) {
         let mut builder = Builder::default();
-        let decaying = Treatment { rate: 1.0, decay: true };
-        let plain = Treatment { rate: 1.0, decay: false };
         let mut pieces = Vec::with_capacity(network.layers.len());
         for (layer, shape) in network.layers.iter().zip(weight_shapes(network)) {
             let Some(shape) = shape else {
@@ -56,13 +55,13 @@ impl FloatNet {
             // A uniform variable of variance v lies within sqrt(3 v).
             let bound = (3.0 * gain / fan_in).sqrt();
             let values: Vec<f32> = (0..count).map(|_| random.random_range(-bound..=bound)).collect();
-            let weight = builder.push(&shape, &values, decaying);
+            let weight = builder.push(&shape, &values, true);
             pieces.push(Some(if classifier {
-                let bias = builder.push(&shape[..1], &vec![0.0; channels], plain);
+                let bias = builder.push(&shape[..1], &vec![0.0; channels], false);
                 Pieces::Biased { weight, bias }
             } else {
-                let gamma = builder.push(&shape[..1], &vec![1.0; channels], plain);
-                let beta = builder.push(&shape[..1], &vec![0.0; channels], plain);
+                let gamma = builder.push(&shape[..1], &vec![1.0; channels], false);
+                let beta = builder.push(&shape[..1], &vec![0.0; channels], false);
                 Pieces::Normalised { weight, gamma, beta }
             }));
         }
@@ -96,13 +95,13 @@ impl FloatNet {
         pieces.flatten().copied().collect()
     }
 
-    /// Logits [N, CLASSES] with batch norms over the images of `input`. `observe(mean, deviation)` sees of each batch
-    /// norm, in the order of the layers, the means [C] and the reciprocals of sqrt(variance + [`EPSILON`]) [C].
+    /// Logits [N, CLASSES] with batch norms over the images of `input`. `observe` sees the moments of
+    /// each batch norm, in the order of the layers.
     pub(super) fn logits(
         &self,
         parameters: &Tensor,
         input: Tensor,
-        mut observe: impl FnMut(Tensor, Tensor),
+        mut observe: impl FnMut(Moments),
     ) -> Tensor {
         let values = self.layout.split(parameters);
         forward(&self.network, input, |index, inputs| {
@@ -115,22 +114,22 @@ impl FloatNet {
                 }
                 (_, Some(Pieces::Normalised { weight, gamma, beta })) => {
                     let sums = weighted_sum(op, inputs[0], &values[weight], None);
-                    let (output, mean, deviation) = sums.native_batch_norm(
-                        Some(&values[gamma]),
-                        Some(&values[beta]),
-                        None::<&Tensor>,
-                        None,
-                        true,
-                        0.0,
-                        EPSILON,
-                    );
-                    observe(mean, deviation);
+                    let (output, moments) = normalise(&sums, &values[gamma], &values[beta]);
+                    observe(moments);
                     activate(op, output)
                 }
                 (_, None) => unreachable!("every convolution and classifier has weights"),
             }
         })
     }
+}
+
+/// The batch norm of `sums` [N, C, H, W], and its moments.
+pub(super) fn normalise(sums: &Tensor, gamma: &Tensor, beta: &Tensor) -> (Tensor, Moments) {
+    let running = None::<&Tensor>;
+    let (output, mean, deviation) =
+        sums.native_batch_norm(Some(gamma), Some(beta), running, running, true, 0.0, EPSILON);
+    (output, (mean, deviation))
 }
 
 /// Applies the activation of `op` in place. Neither a convolution nor a batch norm needs its own output for the gradient.

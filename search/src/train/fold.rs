@@ -9,30 +9,25 @@ use bomp_export::ir::{Network, Op};
 use tch::{Kind, Tensor, no_grad};
 
 use super::error::TrainError;
-use super::float::{EPSILON, FloatNet, Pieces, activate};
+use super::float::{FloatNet, Pieces, activate};
 use super::host::Arithmetic;
 use super::images::{DeviceImages, to_input};
 use super::net::{forward, spatial_mean, weighted_sum};
 use super::on_host::{self, FoldedOnHost, bytes, classes, floats};
 use super::parallel::map_chunks;
+use super::statistics::{Statistics, measure, moments};
 
-/// Images over which the statistics of batch norms are measured, at most.
-const STATISTICS_IMAGES: usize = 2_048;
 /// Images that go through a network at once outside training.
 pub(super) const CHUNK: usize = 128;
 
-/// A float network without batch norms: for each layer weights, [C_OUT, C_IN, K, K] or [CLASSES, INPUTS], and a bias.
+/// A float network without batch norms.
 #[derive(Debug)]
 pub(super) struct Folded {
     pub(super) network: Arc<Network>,
-    /// (weight, bias) of each layer, `None` without weights.
+    /// Weight, [C_OUT, C_IN, K, K] or [CLASSES, INPUTS], and bias of each layer, `None` without weights.
     pub(super) parameters: Vec<Option<(Tensor, Tensor)>>,
-}
-
-/// Mean and biased variance of each channel over a number of images, [C].
-struct Statistics {
-    mean: Tensor,
-    variance: Tensor,
+    /// Of the sums, without the bias, of each layer that a batch norm followed.
+    pub(super) statistics: Vec<Option<Statistics>>,
 }
 
 /// Folds the network `net` with the flat vector `parameters`; statistics over `images`, which it was trained on.
@@ -42,71 +37,54 @@ pub(super) fn fold(
     images: &DeviceImages,
     threads: usize,
 ) -> Result<Folded, TrainError> {
-    let statistics = measure(net, parameters, &images.spread(STATISTICS_IMAGES), threads)?;
+    let mut measured = statistics(net, parameters, images, threads)?.into_iter();
     no_grad(|| {
         let values = net.layout.split(parameters);
-        let mut statistics = statistics.into_iter();
-        let folded = net.pieces.iter().map(|pieces| {
-            Some(match (*pieces)? {
-                Pieces::Biased { weight, bias } => (values[weight].copy(), values[bias].copy()),
-                Pieces::Normalised { weight, gamma, beta } => {
-                    let Statistics { mean, variance } =
-                        statistics.next().expect("statistics of each batch norm");
-                    let factor = &values[gamma] / (variance + EPSILON).sqrt();
-                    let bias = &values[beta] - mean * &factor;
-                    (&values[weight] * factor.view([-1, 1, 1, 1]), bias)
+        let (mut folded, mut statistics) = (vec![], vec![]);
+        for pieces in net.pieces.iter() {
+            let (parameters, of_sums) = match *pieces {
+                None => (None, None),
+                Some(Pieces::Biased { weight, bias }) => {
+                    (Some((values[weight].copy(), values[bias].copy())), None)
                 }
-            })
-        });
-        Ok(Folded { network: Arc::clone(&net.network), parameters: folded.collect() })
+                Some(Pieces::Normalised { weight, gamma, beta }) => {
+                    let of_sums = measured.next().expect("statistics of each batch norm");
+                    let factor = &values[gamma] / of_sums.deviation();
+                    let mean = of_sums.mean * &factor;
+                    let variance = of_sums.variance * factor.square();
+                    let bias = &values[beta] - &mean;
+                    let weight = &values[weight] * factor.view([-1, 1, 1, 1]);
+                    (Some((weight, bias)), Some(Statistics { mean, variance }))
+                }
+            };
+            folded.push(parameters);
+            statistics.push(of_sums);
+        }
+        Ok(Folded { network: Arc::clone(&net.network), parameters: folded, statistics })
     })
 }
 
-/// The statistics of each batch norm in the order of the layers: those of all images, where each chunk is normalised with
-/// its own, as in training.
-fn measure(
+/// Measures the statistics of the batch norms of `net`.
+fn statistics(
     net: &FloatNet,
     parameters: &Tensor,
     images: &DeviceImages,
     threads: usize,
 ) -> Result<Vec<Statistics>, TrainError> {
-    let chunks = map_chunks(images, CHUNK, threads, || {
+    measure(images, threads, || {
         let (net, parameters) = (net.clone(), parameters.shallow_clone());
         let mut host = on_host::on_host(&net.network, parameters.device());
         let (values, arithmetic) = (floats(&parameters), Arithmetic::real(&net.network));
-        move |images| {
-            let mut found = Vec::new();
+        move |images: &DeviceImages| {
             if let Some(host) = &mut host {
                 let _ = host.forward(&bytes(&images.pixels), &net.weights(&values), &arithmetic);
-                for moments in host.moments() {
-                    let (mean, variance): (Vec<f64>, Vec<f64>) =
-                        moments.iter().map(|&(mean, deviation)| (mean, deviation.powi(-2) - EPSILON)).unzip();
-                    let [mean, variance] = [mean, variance].map(|values| Tensor::from_slice(&values));
-                    found.push((mean, variance, images.len() as f64));
-                }
-                return found;
+                return moments(host);
             }
-            let _ = net.logits(&parameters, to_input(&images.pixels), |mean, deviation| {
-                // Where the variance is lost beside EPSILON, it does not matter either.
-                found.push((mean, deviation.pow_tensor_scalar(-2) - EPSILON, images.len() as f64));
-            });
+            let mut found = Vec::new();
+            let _ = net.logits(&parameters, to_input(&images.pixels), |moments| found.push(moments));
             found
         }
-    })?;
-    let total = images.len() as f64;
-    let layers = chunks.first().map_or(0, Vec::len);
-    let average = |layer: usize, value: &dyn Fn(&(Tensor, Tensor, f64)) -> Tensor| {
-        let weighted =
-            chunks.iter().map(|chunk| value(&chunk[layer]).to_kind(Kind::Double) * (chunk[layer].2 / total));
-        weighted.reduce(|a, b| a + b).expect("at least one chunk")
-    };
-    let statistics = (0..layers).map(|layer| {
-        let mean = average(layer, &|(mean, _, _)| mean.shallow_clone());
-        // The law of total variance.
-        let variance = average(layer, &|(other, variance, _)| variance + (other - &mean).square());
-        Statistics { mean: mean.to_kind(Kind::Float), variance: variance.to_kind(Kind::Float) }
-    });
-    Ok(statistics.collect())
+    })
 }
 
 impl Folded {
@@ -114,7 +92,8 @@ impl Folded {
     pub(super) fn share(&self) -> Self {
         let share = |pair: &(Tensor, Tensor)| (pair.0.shallow_clone(), pair.1.shallow_clone());
         let parameters = self.parameters.iter().map(|pair| pair.as_ref().map(share)).collect();
-        Self { network: Arc::clone(&self.network), parameters }
+        let statistics = self.statistics.iter().map(|of_sums| of_sums.as_ref().map(Statistics::share));
+        Self { network: Arc::clone(&self.network), parameters, statistics: statistics.collect() }
     }
 
     /// The same weights for `network`, which differs in nothing but the bit widths of its layers.

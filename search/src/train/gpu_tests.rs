@@ -11,7 +11,7 @@ use super::device;
 use super::exact::ExactNet;
 use super::float::FloatNet;
 use super::images::DeviceImages;
-use super::objective::tests::{assert_close, cases, images, stir};
+use super::objective::tests::{LOSS, assert_close, cases, images, picked, stir};
 use super::objective::{FloatObjective, Objective, QaftObjective};
 use super::qaft::QaftNet;
 use super::quantise::quantise;
@@ -37,6 +37,7 @@ fn move_to(images: &DeviceImages, device: Device) -> DeviceImages {
     DeviceImages {
         pixels: images.pixels.to_device(device),
         labels: images.labels.to_device(device),
+        opinions: None,
         shape: images.shape,
     }
 }
@@ -52,24 +53,23 @@ fn gpu_gradients_are_those_of_the_host() {
         let batch = images(network.input, count);
         let other = move_to(&batch, device);
         let on_device = |objective: &mut dyn Objective, parameters: &tch::Tensor, images: &DeviceImages| {
-            let (loss, gradient) = objective.gradient(parameters, &images.pixels, &images.labels).unwrap();
+            let (loss, gradient) = objective.gradient(parameters, &picked(images)).unwrap();
             (loss.to_device(Device::Cpu), gradient.to_device(Device::Cpu))
         };
         let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
         let parameters = stir(&start, 0.3);
-        let mut float = FloatObjective::new(net.clone(), 0.1, Device::Cpu);
+        let mut float = FloatObjective::new(net.clone(), LOSS, Device::Cpu);
         let expected = on_device(&mut float, &parameters, &batch);
-        let mut float = FloatObjective::new(net.clone(), 0.1, device);
+        let mut float = FloatObjective::new(net.clone(), LOSS, device);
         let found = on_device(&mut float, &parameters.to_device(device), &other);
         assert_close(&found, &expected, GPU_TOLERANCE, &what);
 
         let folded = super::fold::fold(&net, &parameters, &batch, 1).unwrap();
-        let (qaft, start) = QaftNet::new(&quantise(&folded, &batch).unwrap());
-        let expected =
-            on_device(&mut QaftObjective::new(qaft, 0.1, None, Device::Cpu), &start.values, &batch);
+        let (qaft, start) = QaftNet::new(&quantise(&folded, &batch).unwrap(), &folded);
+        let expected = on_device(&mut QaftObjective::new(qaft, LOSS, Device::Cpu), &start.values, &batch);
         let folded = super::fold::fold(&net, &parameters.to_device(device), &other, 1).unwrap();
-        let (qaft, start) = QaftNet::new(&quantise(&folded, &other).unwrap());
-        let found = on_device(&mut QaftObjective::new(qaft, 0.1, None, device), &start.values, &other);
+        let (qaft, start) = QaftNet::new(&quantise(&folded, &other).unwrap(), &folded);
+        let found = on_device(&mut QaftObjective::new(qaft, LOSS, device), &start.values, &other);
         // Calibration and rounding see numbers that differ in the last bits.
         assert_close(&found, &expected, 0.3, &what);
     }

@@ -11,6 +11,8 @@ use super::error::TrainError;
 pub struct DeviceImages {
     pub(super) pixels: Tensor,
     pub(super) labels: Tensor,
+    /// A teacher's logits [2, N, CLASSES], for each image and then for each mirrored one.
+    pub(super) opinions: Option<Tensor>,
     /// Shape of one image.
     pub(super) shape: Shape,
 }
@@ -30,8 +32,26 @@ impl DeviceImages {
         Ok(Self {
             pixels: Tensor::f_from_slice(&images.pixels)?.f_view(size)?.f_to_device(device)?,
             labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
+            opinions: None,
             shape: images.shape,
         })
+    }
+
+    /// The same images with a teacher's `logits` [N, CLASSES] for each, and for each `mirrored` left to right.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] unless there are as many as images, and at least as many classes as labels.
+    pub fn with_opinions(self, logits: &[f32], mirrored: &[f32]) -> Result<Self, TrainError> {
+        let classes = logits.len() / self.len();
+        let fits = logits.len() == classes * self.len() && mirrored.len() == logits.len();
+        if !fits || self.labels.max().int64_value(&[]) >= classes as i64 {
+            return Err(TrainError::Data(
+                "the teacher's logits are not those of its images and classes".into(),
+            ));
+        }
+        let both = [logits, mirrored].concat();
+        let opinions = Tensor::f_from_slice(&both)?.f_view([2, self.len() as i64, classes as i64])?;
+        Ok(Self { opinions: Some(opinions.f_to_device(self.device())?), ..self })
     }
 
     /// Number of images.
@@ -47,16 +67,22 @@ impl DeviceImages {
 
     /// Another handle to the same memory, for another thread.
     pub(super) fn share(&self) -> Self {
-        Self { pixels: self.pixels.shallow_clone(), labels: self.labels.shallow_clone(), shape: self.shape }
+        let opinions = self.opinions.as_ref().map(Tensor::shallow_clone);
+        Self {
+            pixels: self.pixels.shallow_clone(),
+            labels: self.labels.shallow_clone(),
+            opinions,
+            shape: self.shape,
+        }
     }
 
-    /// The images `start..end` in their order, without a copy.
+    /// The images `start..end` in their order, without a copy and without opinions.
     pub(super) fn range(&self, start: usize, end: usize) -> Self {
         let part = |tensor: &Tensor| tensor.narrow(0, start as i64, (end - start) as i64);
-        Self { pixels: part(&self.pixels), labels: part(&self.labels), shape: self.shape }
+        Self { pixels: part(&self.pixels), labels: part(&self.labels), opinions: None, shape: self.shape }
     }
 
-    /// At most `count` images spread evenly over the whole.
+    /// At most `count` images spread evenly over the whole, without opinions.
     pub(super) fn spread(&self, count: usize) -> Self {
         let count = count.clamp(1, self.len()) as i64;
         let indices = Tensor::arange(count, (Kind::Int64, self.device())) * self.len() as i64;
@@ -64,6 +90,7 @@ impl DeviceImages {
         Self {
             pixels: self.pixels.index_select(0, &indices),
             labels: self.labels.index_select(0, &indices),
+            opinions: None,
             shape: self.shape,
         }
     }

@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bomp_export::files::{self, WriteError};
-use bomp_export::ir::Network;
+use bomp_export::ir::{Network, Op};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Device, Kind, Tensor};
 
 use super::fold::Folded;
 use super::net::weight_shapes;
+use super::statistics::Statistics;
 use super::trial::TrainedFloat;
 
 /// Writes `float`, called `identity`, to `path`.
@@ -26,9 +27,17 @@ pub fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<(), Wri
         values.expect("a float tensor").iter().flat_map(|value| value.to_le_bytes()).collect()
     };
     let parameters = float.folded.parameters.iter().enumerate();
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = parameters
+    let parameters = parameters
         .filter_map(|(index, parameters)| Some((index, parameters.as_ref()?)))
-        .flat_map(|(index, (weight, bias))| [(name(index, "weight"), weight), (name(index, "bias"), bias)])
+        .flat_map(|(index, (weight, bias))| [(name(index, "weight"), weight), (name(index, "bias"), bias)]);
+    let statistics = float.folded.statistics.iter().enumerate();
+    let statistics = statistics.filter_map(|(index, of_sums)| Some((index, of_sums.as_ref()?))).flat_map(
+        |(index, Statistics { mean, variance })| {
+            [(name(index, "mean"), mean), (name(index, "variance"), variance)]
+        },
+    );
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = parameters
+        .chain(statistics)
         .map(|(name, tensor)| {
             let shape = tensor.size().into_iter().map(|size| size as usize).collect();
             (name, shape, floats(tensor))
@@ -68,15 +77,22 @@ pub fn load(identity: &str, path: &Path, network: &Network, device: Device) -> O
         let fits = view.dtype() == Dtype::F32 && values.len() as i64 == shape.iter().product::<i64>();
         fits.then(|| Tensor::from_slice(&values).view(shape).to_device(device))
     };
-    let mut parameters = Vec::with_capacity(network.layers.len());
-    for (index, shape) in weight_shapes(network).into_iter().enumerate() {
-        parameters.push(match shape {
-            Some(shape) => Some((read(index, "weight", &shape)?, read(index, "bias", &shape[..1])?)),
+    let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
+    for ((index, layer), shape) in network.layers.iter().enumerate().zip(weight_shapes(network)) {
+        parameters.push(match &shape {
+            Some(shape) => Some((read(index, "weight", shape)?, read(index, "bias", &shape[..1])?)),
             None => None,
+        });
+        statistics.push(match &shape {
+            Some(shape) if !matches!(layer.op, Op::Classifier { .. }) => {
+                let [mean, variance] = ["mean", "variance"].map(|field| read(index, field, &shape[..1]));
+                Some(Statistics { mean: mean?, variance: variance? })
+            }
+            _ => None,
         });
     }
     Some(TrainedFloat {
-        folded: Folded { network: Arc::new(network.clone()), parameters },
+        folded: Folded { network: Arc::new(network.clone()), parameters, statistics },
         correct: metadata.get("correct")?.parse().ok()?,
         images: metadata.get("images")?.parse().ok()?,
         halfway: None,

@@ -29,6 +29,7 @@ mod parallel;
 mod parameters;
 mod qaft;
 mod quantise;
+mod statistics;
 mod trial;
 
 pub use error::TrainError;

@@ -1,4 +1,4 @@
-//! AdamW on one flat vector, with a learning-rate factor and a weight-decay switch for each element.
+//! AdamW on one flat vector, with a weight-decay switch for each element.
 //!
 //! Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2; the bias corrections are folded into
 //! the step size. About ten tensor operations a step, whatever the number of layers.
@@ -11,16 +11,26 @@ const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.99;
 const EPSILON: f64 = 1e-8;
 
+/// Parameters with final values.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// As many as there are parameters.
+    pub(super) values: Tensor,
+    /// Whether it is final (bool).
+    pub(super) settled: Tensor,
+}
+
 /// Parameters and the optimiser's state.
 #[derive(Debug)]
 pub(super) struct AdamW {
     parameters: Tensor,
-    rates: Tensor,
     /// Weight decay where it applies, 0 elsewhere.
     decays: Tensor,
     mean: Tensor,
     square: Tensor,
     steps: i32,
+    /// 0 where a value is settled, 1 elsewhere; `None` before any is.
+    free: Option<Tensor>,
 }
 
 impl AdamW {
@@ -30,15 +40,23 @@ impl AdamW {
             mean: parameters.zeros_like(),
             square: parameters.zeros_like(),
             decays: &start.decays * weight_decay,
-            rates: start.rates.shallow_clone(),
             parameters,
             steps: 0,
+            free: None,
         }
     }
 
     /// The current values.
     pub(super) fn parameters(&self) -> &Tensor {
         &self.parameters
+    }
+
+    /// Gives the parameters the values where they are settled; those do not change any more.
+    pub(super) fn settle(&mut self, Settled { values, settled }: &Settled) {
+        no_grad(|| {
+            self.parameters = values.where_self(settled, &self.parameters);
+            self.free = Some(settled.logical_not().to_kind(self.parameters.kind()));
+        });
     }
 
     /// One step against `gradient` with the learning rate `rate`.
@@ -50,7 +68,11 @@ impl AdamW {
             let corrections = (1.0 - BETA1.powi(self.steps), 1.0 - BETA2.powi(self.steps));
             let root = (&self.square / corrections.1).sqrt_() + EPSILON;
             let change = (&self.mean / corrections.0) / root + &self.parameters * &self.decays;
-            let _ = self.parameters.g_sub_(&(change * &self.rates * rate));
+            let change = match &self.free {
+                Some(free) => change * free,
+                None => change,
+            };
+            let _ = self.parameters.g_sub_(&(change * rate));
         });
     }
 }
@@ -58,19 +80,19 @@ impl AdamW {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::parameters::{Builder, Treatment};
+    use crate::train::parameters::Builder;
     use tch::Device;
 
     /// Against the algorithm in double precision, on f(x) = sum of (x - target)^2.
     #[test]
     fn is_the_published_algorithm() {
         let mut builder = Builder::default();
-        builder.push(&[2], &[1.0, -2.0], Treatment { rate: 1.0, decay: true });
-        builder.push(&[1], &[0.5], Treatment { rate: 3.0, decay: false });
+        builder.push(&[2], &[1.0, -2.0], true);
+        builder.push(&[1], &[0.5], false);
         let (_, start) = builder.build(Device::Cpu);
         let mut optimiser = AdamW::new(&start, 0.1);
         let targets = [0.3, 0.4, -1.0];
-        let (rates, decays) = ([1.0, 1.0, 3.0], [0.1, 0.1, 0.0]);
+        let decays = [0.1, 0.1, 0.0];
         let mut expected = [1.0f64, -2.0, 0.5];
         let (mut m, mut v) = ([0.0; 3], [0.0; 3]);
         for step in 1..=20 {
@@ -83,12 +105,28 @@ mod tests {
                 v[i] = BETA2 * v[i] + (1.0 - BETA2) * g * g;
                 let m_hat = m[i] / (1.0 - BETA1.powi(step));
                 let v_hat: f64 = v[i] / (1.0 - BETA2.powi(step));
-                expected[i] -= rate * rates[i] * (m_hat / (v_hat.sqrt() + EPSILON) + decays[i] * expected[i]);
+                expected[i] -= rate * (m_hat / (v_hat.sqrt() + EPSILON) + decays[i] * expected[i]);
             }
         }
         let found = Vec::<f32>::try_from(optimiser.parameters()).unwrap();
         for (found, expected) in found.iter().zip(expected) {
             assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} {expected}");
         }
+    }
+    #[test]
+    fn what_is_settled_stays_where_it_is() {
+        let mut builder = Builder::default();
+        builder.push(&[3], &[1.0, -2.0, 0.5], true);
+        let (_, start) = builder.build(Device::Cpu);
+        let mut optimiser = AdamW::new(&start, 0.1);
+        let gradient = Tensor::from_slice(&[1.0f32, 1.0, 1.0]);
+        optimiser.step(&gradient, 0.01);
+        let values = Tensor::from_slice(&[7.0f32, 8.0, 9.0]);
+        optimiser.settle(&Settled { values, settled: Tensor::from_slice(&[false, true, false]) });
+        let before = Vec::<f32>::try_from(optimiser.parameters()).unwrap();
+        optimiser.step(&gradient, 0.01);
+        let after = Vec::<f32>::try_from(optimiser.parameters()).unwrap();
+        assert_eq!((before[1], after[1]), (8.0, 8.0));
+        assert!(after[0] < before[0] && before[0] < 1.0 && after[2] < before[2] && before[2] < 0.5);
     }
 }

@@ -34,6 +34,17 @@ pub(super) struct Batch {
     augmentation: Augmentation,
 }
 
+/// The images of a batch.
+#[derive(Debug)]
+pub(super) struct Picked {
+    /// [B, H, W, C] (u8).
+    pub(super) pixels: Tensor,
+    /// [B].
+    pub(super) labels: Tensor,
+    /// A teacher's logits [B, CLASSES]; of the image or of its mirror image, but not shifted.
+    pub(super) opinions: Option<Tensor>,
+}
+
 impl Order {
     /// For `images` images; `purpose` names the phase.
     pub(super) fn new(
@@ -108,14 +119,23 @@ impl Batch {
         }
     }
 
-    /// Pixels [B, H, W, C] (u8), changed as drawn, and labels [B].
-    pub(super) fn pick(&self, images: &DeviceImages) -> (Tensor, Tensor) {
+    /// The images of the batch, changed as drawn.
+    pub(super) fn pick(&self, images: &DeviceImages) -> Picked {
         let pixels = images.pixels.index_select(0, &self.indices);
         let labels = images.labels.index_select(0, &self.indices);
-        match &self.draws {
-            Some(draws) => (augment(&pixels, draws, self.augmentation), labels),
-            None => (pixels, labels),
-        }
+        let mirrored = self.draws.as_ref().filter(|_| self.augmentation.flip).map(|draws| draws.select(1, 2));
+        let opinions = images.opinions.as_ref().map(|opinions| {
+            let places = match mirrored {
+                Some(mirrored) => &self.indices + mirrored * images.len() as i64,
+                None => self.indices.shallow_clone(),
+            };
+            opinions.flatten(0, 1).index_select(0, &places)
+        });
+        let pixels = match &self.draws {
+            Some(draws) => augment(&pixels, draws, self.augmentation),
+            None => pixels,
+        };
+        Picked { pixels, labels, opinions }
     }
 }
 
@@ -174,6 +194,7 @@ mod tests {
         let pixels: Vec<u8> = (1..=48).collect();
         let images = Images { pixels: pixels.clone(), labels: vec![0, 1], shape };
         let images = DeviceImages::upload(&images, Device::Cpu).unwrap();
+        let images = images.with_opinions(&[0.0, 1.0, 2.0, 3.0], &[4.0, 5.0, 6.0, 7.0]).unwrap();
         let augmentation = Augmentation { crop_padding: 2, flip: true };
         let mut order = Order::new(2, Device::Cpu, augmentation, 1, 1, "augment");
         let mut seen = HashSet::new();
@@ -181,11 +202,15 @@ mod tests {
             let batch = order.next(2);
             let indices = Vec::<i64>::try_from(&batch.indices).unwrap();
             let draws = Vec::<i64>::try_from(batch.draws.as_ref().unwrap().flatten(0, -1)).unwrap();
-            let (changed, labels) = batch.pick(&images);
-            assert_eq!(Vec::<i64>::try_from(labels).unwrap(), indices);
-            let changed = bytes(&changed);
+            let picked = batch.pick(&images);
+            assert_eq!(Vec::<i64>::try_from(picked.labels).unwrap(), indices);
+            let changed = bytes(&picked.pixels);
+            let opinions = Vec::<f32>::try_from(picked.opinions.unwrap().flatten(0, -1)).unwrap();
             for (at, &index) in indices.iter().enumerate() {
                 let &[down, right, mirrored] = &draws[at * 3..][..3] else { unreachable!() };
+                let opinion =
+                    [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]][(2 * mirrored + index) as usize];
+                assert_eq!(opinions[at * 2..][..2], opinion);
                 seen.insert((down, right, mirrored));
                 let mut expected = Vec::new();
                 for y in 0..3i64 {

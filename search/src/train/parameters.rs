@@ -12,29 +12,18 @@ pub(super) struct Layout {
     sizes: Vec<i64>,
 }
 
-/// Values for a flat vector in the making, and how the optimiser treats each piece.
+/// Values for a flat vector in the making, and which of them decay.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     layout: Layout,
     values: Vec<f32>,
-    rates: Vec<f32>,
     decays: Vec<f32>,
 }
 
-/// How the optimiser treats a piece.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Treatment {
-    /// Factor of the learning rate.
-    pub(super) rate: f32,
-    /// Whether weight decay applies.
-    pub(super) decay: bool,
-}
-
-/// The start of an optimisation: values, and for each value its learning-rate factor and whether it decays (1 or 0).
+/// The start of an optimisation: values, and for each whether it decays (1 or 0).
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) values: Tensor,
-    pub(super) rates: Tensor,
     pub(super) decays: Tensor,
 }
 
@@ -57,23 +46,21 @@ impl Layout {
 }
 
 impl Builder {
-    /// Appends a piece and returns its index.
-    pub(super) fn push(&mut self, shape: &[i64], values: &[f32], treatment: Treatment) -> usize {
+    /// Appends a piece, to which weight decay applies or not, and returns its index.
+    pub(super) fn push(&mut self, shape: &[i64], values: &[f32], decays: bool) -> usize {
         let size: i64 = shape.iter().product();
         assert_eq!(size, values.len() as i64, "a piece has as many values as its shape says");
         self.layout.shapes.push(shape.to_vec());
         self.layout.sizes.push(size);
         self.values.extend_from_slice(values);
-        self.rates.resize(self.values.len(), treatment.rate);
-        self.decays.resize(self.values.len(), f32::from(u8::from(treatment.decay)));
+        self.decays.resize(self.values.len(), f32::from(u8::from(decays)));
         self.layout.sizes.len() - 1
     }
 
     /// The layout, and the start on `device`.
     pub(super) fn build(self, device: Device) -> (Layout, Start) {
         let place = |values: &[f32]| Tensor::from_slice(values).to_device(device).to_kind(Kind::Float);
-        let start =
-            Start { values: place(&self.values), rates: place(&self.rates), decays: place(&self.decays) };
+        let start = Start { values: place(&self.values), decays: place(&self.decays) };
         (self.layout, start)
     }
 }

@@ -11,14 +11,16 @@ use tch::{Kind, Tensor, no_grad};
 
 use super::calibrate::calibrate;
 use super::error::TrainError;
-use super::fold::Folded;
-use super::images::DeviceImages;
+use super::fake::{FakeAfter, FakeLayer, FakeTensor, fake_logits};
+use super::fold::{CHUNK, Folded, correct};
+use super::images::{DeviceImages, to_planes};
+use super::parallel::map_chunks;
 
 /// Parts of a channel's largest weight that are tried as the end of its range: from this one in equal steps to 1.
 const SMALLEST_PART: f64 = 0.3;
 const PARTS: usize = 71;
 /// A channel whose weights are all smaller than this is dead; its step then is that of such weights.
-const SMALLEST_WEIGHT: f64 = 1e-6;
+pub(super) const SMALLEST_WEIGHT: f64 = 1e-6;
 
 /// A quantised network in real numbers.
 #[derive(Debug)]
@@ -88,6 +90,27 @@ impl QuantisedLayer {
 }
 
 impl Quantised {
+    /// Number of `images` that the network classifies correctly, in floats: for weights that have no integer form.
+    pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<usize, TrainError> {
+        let tensors = FakeTensor::all(self);
+        let unit = |tensor: usize| tensors.get(tensor).map_or(1.0, |tensor| tensor.unit);
+        let counts = map_chunks(images, CHUNK, threads, || {
+            let layers = self.layers.iter().enumerate().map(|(index, layer)| {
+                let layer = layer.as_ref()?;
+                let (input, output) = (unit(self.network.layers[index].inputs[0]), unit(index + 1));
+                let weight = layer.rounded() * (input / output);
+                Some(FakeLayer { weight, after: FakeAfter::Bias(&layer.bias / output) })
+            });
+            let layers: Vec<_> = layers.collect();
+            let (network, tensors) = (Arc::clone(&self.network), tensors.clone());
+            move |images: DeviceImages| {
+                let logits = fake_logits(&network, &layers, &tensors, to_planes(&images.pixels), |_| ());
+                correct(&logits, &images.labels)
+            }
+        })?;
+        Ok(counts.iter().sum())
+    }
+
     /// The candidate to lower and pack, with the weights already rounded: lowering moves the steps by up to 2^-13, and a
     /// rounded weight stays the integer that it is.
     pub(super) fn candidate(&self) -> Candidate {

@@ -18,7 +18,7 @@ use super::float::FloatNet;
 use super::fold::{Folded, fold};
 use super::images::DeviceImages;
 use super::monitor::{Monitor, Phase, Progress, Signal};
-use super::objective::{FloatObjective, Objective, QaftObjective};
+use super::objective::{FloatObjective, Loss, Objective, QaftObjective};
 use super::order::Order;
 use super::parameters::Start;
 use super::qaft::QaftNet;
@@ -153,8 +153,7 @@ pub fn score(
         let quantised = trainer.quantise(&folded, quantisation)?;
         if network.layers.iter().any(|layer| layer.op.bits() == Some(Bits::WIDE)) {
             // There is no integer form to be exact about.
-            let (net, start) = QaftNet::new(&quantised);
-            return net.correct(&start, data.held_out, run.threads);
+            return quantised.correct(data.held_out, run.threads);
         }
         trainer.correct(&quantised.candidate())
     })?;
@@ -222,6 +221,10 @@ impl Trainer<'_> {
         self.data.held_out.check(network)
     }
 
+    fn loss(&self, schedule: &Schedule) -> Loss {
+        Loss { label_smoothing: schedule.label_smoothing, distillation: self.config.distillation }
+    }
+
     /// Trains the float network from scratch and folds its batch norms.
     fn float(
         &mut self,
@@ -232,7 +235,7 @@ impl Trainer<'_> {
         let (schedule, threads) = (&self.config.float, self.run.threads);
         let mut random = stream(self.run.seed, self.run.trial, "initial weights");
         let (net, start) = FloatNet::new(network, train.device(), &mut random);
-        let mut objective = FloatObjective::new(net.clone(), schedule.label_smoothing, train.device());
+        let mut objective = FloatObjective::new(net.clone(), self.loss(schedule), train.device());
         let mut halfway = None;
         let parameters = match judge {
             None => self.descend(&mut objective, &start, schedule, Phase::Float, None)?,
@@ -257,13 +260,10 @@ impl Trainer<'_> {
         if quantisation != Quantisation::Qaft {
             return Ok(quantised);
         }
-        let (net, start) = QaftNet::new(&quantised);
-        let part = self.config.distillation;
-        let teacher = (part > 0.0).then(|| (folded.share(), part));
-        let device = self.data.train.device();
-        let mut objective = QaftObjective::new(net, schedule.label_smoothing, teacher, device);
+        let (net, start) = QaftNet::new(&quantised, folded);
+        let mut objective = QaftObjective::new(net, self.loss(schedule), self.data.train.device());
         let parameters = self.descend(&mut objective, &start, schedule, Phase::Qaft, None)?;
-        Ok(objective.net.finish(&parameters, &quantised))
+        objective.net.finish(&parameters, &quantised, self.data.train, self.run.threads)
     }
 
     /// Held-out images that the device classifies correctly.

@@ -50,7 +50,11 @@ impl Study<'_> {
             let folder = self.work.join(row);
             let out = folder.join(FOLDER);
             let preset = self.kept.join(target.preset.as_ref().unwrap_or(&champions.preset));
-            let how = ["--quantisation", "qaft", "--preset", text(&preset)?, "--out", text(&out)?];
+            let teacher = target.teacher.as_ref().map(|teacher| self.kept.join(teacher));
+            let mut how = vec!["--quantisation", "qaft", "--preset", text(&preset)?, "--out", text(&out)?];
+            if let Some(teacher) = &teacher {
+                how.extend(["--teacher", text(teacher)?]);
+            }
             self.finish_one(&folder, trial.number, &how, &model)?;
         }
         Ok(())
@@ -71,9 +75,23 @@ pub(super) fn write(page: &mut String, study: &Study<'_>) -> Result<()> {
         page,
         "\n## Networks for given sizes\n\n\
          Of what the searches found, the candidate of the best validation accuracy that fits, trained by\n\
-         {}: ready to use.\n\n",
+         {}: ready to use.\n",
         presets.join(" or "),
     )?;
+    let mut teachers: Vec<&str> =
+        champions.targets.iter().filter_map(|target| target.teacher.as_deref()).collect();
+    teachers.dedup();
+    for teacher in teachers {
+        let taught = champions.targets.iter().filter(|target| target.teacher.as_deref() == Some(teacher));
+        let sizes: Vec<String> = taught.map(|target| target.bytes.to_string()).collect();
+        writeln!(
+            page,
+            "Those of at most {} bytes learned from [{teacher}](../tests/studies/{}/{teacher}), too.",
+            sizes.join(", "),
+            study.options.preset
+        )?;
+    }
+    page.push('\n');
     page.push_str(&table(study, champions, "../")?);
     Ok(())
 }

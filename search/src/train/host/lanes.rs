@@ -69,16 +69,19 @@ impl Batch {
     }
 }
 
-/// What a stored tensor means: min(max(stored * scale + shift, low), high), scale and shift of each channel.
+/// What a stored tensor means: min(max(stored * scale + shift, low), high), rounded where there are steps; scale and shift of
+/// each channel.
 ///
-/// The normalisation of a batch norm and its ReLU6 are known only when a whole layer has been computed; they are applied
-/// wherever the tensor is read, which costs less than another pass over memory.
+/// The normalisation of a batch norm, its ReLU6 and its rounding are known only when a whole layer has been computed; they
+/// are applied wherever the tensor is read, which costs less than another pass over memory.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub(super) scale: Vec<f32>,
     pub(super) shift: Vec<f32>,
     pub(super) low: f32,
     pub(super) high: f32,
+    /// Steps of a unit, and units of a step.
+    pub(super) steps: Option<[f32; 2]>,
 }
 
 impl View {
@@ -94,13 +97,14 @@ impl View {
             shift: f32x16::splat(simd, self.shift[channel]),
             low: f32x16::splat(simd, self.low),
             high: f32x16::splat(simd, self.high),
+            steps: self.steps.map(|steps| steps.map(|value| f32x16::splat(simd, value))),
         }
     }
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { scale: Vec::new(), shift: Vec::new(), low: f32::NEG_INFINITY, high: f32::INFINITY }
+        Self { scale: vec![], shift: vec![], low: f32::NEG_INFINITY, high: f32::INFINITY, steps: None }
     }
 }
 
@@ -111,13 +115,18 @@ pub(super) struct ChannelView<S: Simd> {
     shift: f32x16<S>,
     low: f32x16<S>,
     high: f32x16<S>,
+    steps: Option<[f32x16<S>; 2]>,
 }
 
 impl<S: Simd> ChannelView<S> {
     #[inline(always)]
     pub(super) fn read(self, stored: f32x16<S>) -> f32x16<S> {
         // In this order x86 hands on what is not a number.
-        self.high.min(self.low.max(stored.mul_add(self.scale, self.shift)))
+        let within = self.high.min(self.low.max(stored.mul_add(self.scale, self.shift)));
+        match self.steps {
+            Some([steps, step]) => (within * steps).round_ties_even() * step,
+            None => within,
+        }
     }
 
     /// `gradient` where the value read is within the bounds, 0 where it was cut off.

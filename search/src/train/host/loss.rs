@@ -3,7 +3,7 @@
 /// Softening of both outputs in the distillation.
 pub(in crate::train) const TEMPERATURE: f64 = 2.0;
 
-/// The float network's logits [N, CLASSES], and the part of the loss that is the distance from them.
+/// A teacher's logits [N, CLASSES], and the part of the loss that is the distance from them.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::train) struct Teacher<'a> {
     pub(in crate::train) logits: &'a [f32],

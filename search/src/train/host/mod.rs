@@ -37,9 +37,10 @@ pub(super) struct Weights<'a> {
 /// What follows a layer's sums.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum After<'a> {
-    /// A batch norm over the images at hand, with the factor and the offset of each channel; then the activation.
+    /// A batch norm over the images at hand, with the factor and the offset of each channel; then the activation or the
+    /// rounding.
     Normalise { gamma: &'a [f32], beta: &'a [f32] },
-    /// The bias of each channel; then the rounding, or the activation where there is none.
+    /// The bias of each channel; then the activation.
     Bias(&'a [f32]),
     /// Requantisation, where all tensors hold integers.
     Requantise(Requantise<'a>),
@@ -61,7 +62,7 @@ pub(super) struct ByWeights {
 pub(super) struct Arithmetic {
     /// Factor of the pixels, 0..=255.
     pub(super) input: f32,
-    /// How the output of each layer is rounded.
+    /// How the output of each layer is rounded that has a batch norm or no weights.
     pub(super) roundings: Vec<Option<Rounding>>,
     /// For each layer without weights, the factors of its inputs.
     pub(super) factors: Vec<[f32; 2]>,
@@ -218,11 +219,10 @@ impl HostNet {
         let data = &mut output.data;
         data.resize(shape.elements() * batch.groups, Lanes::ZERO);
         let rounding = arithmetic.roundings[index];
-        let finish = weights.map(|weights| match (weights.after, rounding) {
-            (After::Normalise { .. }, _) => Finish::Measure,
-            (After::Requantise(requantise), _) => Finish::Requantise(requantise),
-            (After::Bias(bias), None) => Finish::Bias(bias),
-            (After::Bias(bias), Some(rounding)) => Finish::Round(bias, rounding),
+        let finish = weights.map(|weights| match weights.after {
+            After::Normalise { .. } => Finish::Measure,
+            After::Requantise(requantise) => Finish::Requantise(requantise),
+            After::Bias(bias) => Finish::Bias(bias),
         });
         sums.clear(shape.channels);
         let (factors, exact) = (arithmetic.factors[index], arithmetic.exact[index]);
@@ -258,17 +258,17 @@ impl HostNet {
             }
             (_, None) => unreachable!("every convolution and classifier has weights"),
         }
-        let cuts = match rounding {
-            Some(rounding) => rounding.cuts,
+        let bounds = match rounding {
+            Some(Rounding { low, high, .. }) => Some((low, high)),
             // Requantisation has saturated.
-            None if matches!(finish, Some(Finish::Requantise(_))) => false,
-            None => activation(&layer.op) == Activation::Relu6,
+            None if matches!(finish, Some(Finish::Requantise(_))) => None,
+            None => (activation(&layer.op) == Activation::Relu6).then_some((0.0, 6.0)),
         };
-        if cuts {
-            let (low, high) = rounding.map_or((0.0, 6.0), |rounding| (rounding.low, rounding.high));
+        if let Some((low, high)) = bounds {
             output.view = View { low, high, ..std::mem::take(&mut output.view) };
         }
         if let Some(Weights { after: After::Normalise { gamma, beta }, .. }) = weights {
+            output.view.steps = rounding.map(|Rounding { steps, step, .. }| [steps, step]);
             let count = (shape.height * shape.width * batch.images) as f64;
             let moments = (0..shape.channels).map(|channel| {
                 let [sum, squares] = sums.of(channel);
@@ -434,7 +434,7 @@ fn is_pointwise(window: &Window) -> bool {
     window.kernel == 1 && window.stride == 1 && window.padding == [0; 4]
 }
 
-fn activation(op: &Op) -> Activation {
+pub(super) fn activation(op: &Op) -> Activation {
     match op {
         Op::Convolution { activation, .. } | Op::Depthwise { activation, .. } => *activation,
         Op::Add | Op::AveragePool | Op::Classifier { .. } => Activation::Linear,

@@ -81,7 +81,7 @@ impl<S: Simd> Pair<S> {
     }
 }
 
-/// How a tensor is rounded: round(min(max(x, low), high) * steps) * step.
+/// How a tensor is rounded: round(min(max(x, low), high) * steps) * step. The gradient stops where the bounds cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::train) struct Rounding {
     pub(in crate::train) low: f32,
@@ -90,8 +90,6 @@ pub(in crate::train) struct Rounding {
     pub(in crate::train) steps: f32,
     /// Units of a step.
     pub(in crate::train) step: f32,
-    /// Whether the gradient stops where the bounds cut.
-    pub(in crate::train) cuts: bool,
 }
 
 /// What a layer does to its sums before it stores them.
@@ -101,8 +99,6 @@ pub(super) enum Finish<'a> {
     Measure,
     /// Adds the bias of each channel.
     Bias(&'a [f32]),
-    /// Adds the bias of each channel and rounds.
-    Round(&'a [f32], Rounding),
     /// Requantises integers, see [`Requantise`].
     Requantise(Requantise<'a>),
 }
@@ -123,7 +119,6 @@ pub(in crate::train) struct Requantise<'a> {
 pub(super) enum ChannelFinish<S: Simd> {
     Measure,
     Bias(f32x16<S>),
-    Round { bias: f32x16<S>, rounding: ChannelRounding<S> },
     Requantise { factor: f64x8<S>, offset: f64x8<S>, low: f64x8<S>, high: f64x8<S> },
 }
 
@@ -164,9 +159,6 @@ impl Finish<'_> {
         match *self {
             Self::Measure => ChannelFinish::Measure,
             Self::Bias(bias) => ChannelFinish::Bias(f32x16::splat(simd, bias[channel])),
-            Self::Round(bias, rounding) => {
-                ChannelFinish::Round { bias: f32x16::splat(simd, bias[channel]), rounding: rounding.of(simd) }
-            }
             Self::Requantise(Requantise { factors, offsets, low, high }) => ChannelFinish::Requantise {
                 factor: f64x8::splat(simd, factors[channel]),
                 offset: f64x8::splat(simd, offsets[channel]),
@@ -186,7 +178,6 @@ impl<S: Simd> ChannelFinish<S> {
                 sum
             }
             Self::Bias(bias) => sum + bias,
-            Self::Round { bias, rounding } => rounding.apply(sum + bias),
             Self::Requantise { factor, offset, low, high } => {
                 let (left, right) = sum.widen();
                 let left = high.min(low.max((left * factor + offset).floor()));
