@@ -3,7 +3,7 @@
 
 use super::Study;
 use super::row::records;
-use super::rows::Champions;
+use super::rows::{Champions, Target};
 use crate::programs::{json, text};
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -27,27 +27,47 @@ struct Usage {
 }
 
 impl Study<'_> {
+    /// The row and the trial for a size; `None` while nothing fits.
+    fn best(&self, target: &Target) -> Result<Option<(String, OnFront)>> {
+        let mut candidates: Vec<(String, OnFront)> = Vec::new();
+        for name in &target.rows {
+            self.bring_back(self.rows.named(name)?)?;
+            let folder = self.work.join(name);
+            if folder.join("study.sqlite").is_file() {
+                let front: Vec<OnFront> =
+                    json("bomp-search", &["pareto", "--study", text(&folder)?, "--json"])?;
+                candidates.extend(front.into_iter().map(|trial| (name.clone(), trial)));
+            }
+        }
+        let fitting = candidates.into_iter().filter(|(_, trial)| trial.usage.bytes <= target.bytes);
+        let accuracy = |trial: &OnFront| trial.correct as f64 / trial.images as f64;
+        Ok(fitting.max_by(|a, b| accuracy(&a.1).total_cmp(&accuracy(&b.1))))
+    }
+
+    /// The sizes for which there is no finished network yet.
+    pub(super) fn missing_champions<'a>(&self, champions: &'a Champions) -> Result<Vec<&'a Target>> {
+        let mut missing = Vec::new();
+        for target in &champions.targets {
+            let record = |(row, trial): (String, OnFront)| format!("{row}-{:04}.json", trial.number);
+            let record = self.best(target)?.map(record);
+            if record.is_none_or(|record| !self.kept.join(FOLDER).join(record).is_file()) {
+                missing.push(target);
+            }
+        }
+        Ok(missing)
+    }
+
     /// Finishes those that are not finished yet.
     pub(super) fn finish_champions(&self, champions: &Champions) -> Result<()> {
         let kept = self.kept.join(FOLDER);
         std::fs::create_dir_all(&kept).with_context(|| kept.display().to_string())?;
         for target in &champions.targets {
-            let mut candidates: Vec<(&str, OnFront)> = Vec::new();
-            for name in &target.rows {
-                self.bring_back(self.rows.named(name)?)?;
-                let front: Vec<OnFront> =
-                    json("bomp-search", &["pareto", "--study", text(&self.work.join(name))?, "--json"])?;
-                candidates.extend(front.into_iter().map(|trial| (name.as_str(), trial)));
-            }
-            let fitting = candidates.iter().filter(|(_, trial)| trial.usage.bytes <= target.bytes);
-            let accuracy = |trial: &OnFront| trial.correct as f64 / trial.images as f64;
-            let best = fitting.max_by(|a, b| accuracy(&a.1).total_cmp(&accuracy(&b.1)));
-            let Some((row, trial)) = best else { continue };
+            let Some((row, trial)) = self.best(target)? else { continue };
             let model = kept.join(format!("{row}-{:04}.bomp", trial.number));
             if model.with_extension("json").is_file() {
                 continue;
             }
-            let folder = self.work.join(row);
+            let folder = self.work.join(&row);
             let out = folder.join(FOLDER);
             let preset = self.kept.join(target.preset.as_ref().unwrap_or(&champions.preset));
             let teacher = target.teacher.as_ref().map(|teacher| self.kept.join(teacher));

@@ -19,7 +19,7 @@ pub(super) fn print(study: &Study<'_>) -> Result<()> {
         done_images += trials.iter().map(row::Trial::trained_images).sum::<f64>();
         done_seconds += trials.iter().map(row::Trial::seconds).sum::<f64>();
         let wanted = rows.trials(row);
-        left += wanted.saturating_sub(ended) as f64 * rows.protocol.trial_epochs() * TRIAL_IMAGES;
+        left += wanted.saturating_sub(ended) as f64 * rows.trial_epochs(row) * TRIAL_IMAGES;
         let networks = rows.final_networks.min(wanted as usize);
         let (mut finished, mut finals) = (0, 0);
         if !options.searches_only {
@@ -30,6 +30,11 @@ pub(super) fn print(study: &Study<'_>) -> Result<()> {
         }
         left += finals.saturating_sub(finished) as f64 * rows.protocol.final_epochs() * FINAL_IMAGES;
         println!("{:<12} {ended:>4}/{wanted:<4} {finished:>4}/{finals:<4}   {}", row.name, row.question);
+    }
+    if let Some(champions) = rows.champions.as_ref().filter(|_| !options.searches_only) {
+        let (missing, wanted) = (study.missing_champions(champions)?, champions.targets.len());
+        left += missing.iter().map(|target| target.protocol.final_epochs() * FINAL_IMAGES).sum::<f64>();
+        println!("{:<12} {:>9} {:>4}/{wanted:<4}   networks for given sizes", "", "", wanted - missing.len());
     }
     // Seconds of trials are those of one worker each.
     let measured = options.workers as f64 * done_images / done_seconds;

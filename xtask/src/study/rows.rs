@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::str::FromStr;
 
 /// `rows.toml`.
 #[derive(Debug, Deserialize)]
@@ -78,6 +79,17 @@ pub(super) struct Target {
     pub(super) teacher: Option<String>,
     /// Test accuracy of the packed model, at least; 0 to 1.
     pub(super) accuracy: f64,
+    /// Its preset.
+    #[serde(skip)]
+    pub(super) protocol: Protocol,
+}
+
+impl Row {
+    /// The number after an option among its arguments.
+    fn number<T: FromStr>(&self, option: &str) -> Option<T> {
+        let mut arguments = self.arguments.iter().skip_while(|argument| *argument != option);
+        arguments.nth(1).and_then(|number| number.parse().ok())
+    }
 }
 
 impl Champions {
@@ -147,11 +159,6 @@ impl Phases {
 }
 
 impl Protocol {
-    /// Epochs of one trial.
-    pub(super) fn trial_epochs(&self) -> f64 {
-        self.training.epochs()
-    }
-
     /// Epochs of one finished network.
     pub(super) fn final_epochs(&self) -> f64 {
         self.final_training.epochs()
@@ -175,6 +182,13 @@ impl Rows {
         let mut rows: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
         let (path, text) = parse("preset.toml")?;
         rows.protocol = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        for target in rows.champions.iter_mut().flat_map(|champions| &mut champions.targets) {
+            let (path, text) = match &target.preset {
+                Some(preset) => parse(preset)?,
+                None => (path.clone(), text.clone()),
+            };
+            target.protocol = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        }
         for (index, row) in rows.rows.iter().enumerate() {
             ensure!(
                 rows.rows[..index].iter().all(|earlier| earlier.name != row.name),
@@ -201,7 +215,13 @@ impl Rows {
 
     /// The trials of a row.
     pub(super) fn trials(&self, row: &Row) -> u64 {
-        let mut arguments = row.arguments.iter().skip_while(|argument| *argument != "--trials");
-        arguments.nth(1).and_then(|count| count.parse().ok()).unwrap_or(self.protocol.trials)
+        row.number("--trials").unwrap_or(self.protocol.trials)
+    }
+
+    /// Epochs of one trial of a row.
+    pub(super) fn trial_epochs(&self, row: &Row) -> f64 {
+        let Phases { float, qaft } = &self.protocol.training;
+        let own = |option| row.number(option);
+        own("--epochs").unwrap_or(float.epochs) + own("--qaft-epochs").unwrap_or(qaft.epochs)
     }
 }
