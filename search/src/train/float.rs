@@ -1,7 +1,7 @@
 //! The float network: batch norm after each convolution, then ReLU6.
 //!
-//! Batch norm always uses the statistics of the images at hand. No running averages are kept: [`super::fold`] measures
-//! the statistics of the finished weights, which running averages only approximate.
+//! Batch norm always uses the statistics of the images at hand. No running averages are kept:
+//! [`super::statistics`] measures those of the finished weights.
 
 use std::sync::Arc;
 

@@ -40,6 +40,9 @@ pub(super) fn write(study: &Study<'_>) -> Result<()> {
          each, after everything about it was settled. Every network has run on an emulated Cortex-M4 with the host's logits.\n",
         name, study.rows.title
     );
+    if !study.rows.note.is_empty() {
+        write!(page, "\n{}\n", study.rows.note.trim())?;
+    }
     champions::write(&mut page, study)?;
     let kept = format!("tests/studies/{name}/report");
     for (plot, title) in PLOTS {

@@ -13,6 +13,9 @@ use std::str::FromStr;
 pub(super) struct Rows {
     /// Of the page of results.
     pub(super) title: String,
+    /// What a reader of its figures must know besides.
+    #[serde(default)]
+    pub(super) note: String,
     /// The page of results, from the repository's root.
     pub(super) page: String,
     /// Rows whose hypervolume all others are measured by.
