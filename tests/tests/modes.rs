@@ -124,6 +124,63 @@ fn jasq_scores_sixteen_bits_and_packs_none() {
     assert_eq!(fs::metadata(model).unwrap().len(), finished[0]["size_bytes"].as_u64().unwrap());
 }
 
+/// The same network without and with a teacher, which is itself without one.
+#[test]
+fn a_packed_model_teaches_finished_networks() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (study, _) = study(folder.path(), "taught", &["--trials", "1"]);
+    let preset = |distillation: &str| {
+        let text = succeed("bomp-search", &["preset", "two-cores"]);
+        let (trials, finals) = text.split_once("[final_training]").expect("two-cores has a final training");
+        let finals = finals.replace("distillation = 0.0", &format!("distillation = {distillation}"));
+        let finals =
+            finals.replace("epochs = 10.0", "epochs = 0.05").replace("epochs = 3.0", "epochs = 0.02");
+        let preset = path(&format!("{distillation}.toml"));
+        fs::write(&preset, format!("{trials}[final_training]{finals}")).unwrap();
+        preset
+    };
+    let (plain, taught) = (preset("0.0"), preset("0.5"));
+    let [alone, with_teacher] = [path("alone"), path("with-teacher")];
+    let finalise = |preset: &str, out: &str, more: &[&str]| {
+        let mut arguments =
+            vec!["finalise", "--study", &study, "--best", "--preset", preset, "--out", out, "--json"];
+        arguments.extend(more);
+        arguments.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let finish = |arguments: Vec<String>| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        json(&arguments)[0].clone()
+    };
+    let first = finish(finalise(&plain, &alone, &[]));
+    let teacher = path("teacher.bomp");
+    succeed("bomp-export", &["pack", first["candidate"].as_str().unwrap(), "-o", &teacher]);
+
+    let arguments = finalise(&taught, &with_teacher, &["--teacher", &teacher]);
+    let second = finish(arguments.clone());
+    assert_eq!(finish(arguments), second);
+    let network = |finished: &Value| -> Value {
+        let file = Path::new(finished["candidate"].as_str().unwrap()).join("network.json");
+        serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+    };
+    let [first, second] = [network(&first), network(&second)];
+    assert_ne!(first["weights_sha256"], second["weights_sha256"]);
+    assert_eq!(first["provenance"]["teacher_sha256"], Value::Null);
+    let sha256 = bomp_export::files::sha256(&fs::read(&teacher).unwrap());
+    assert_eq!(second["provenance"]["teacher_sha256"], serde_json::json!([sha256]));
+
+    let refused = |arguments: Vec<String>| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        refuse("bomp-search", &arguments)
+    };
+    let line = refused(finalise(&taught, &alone, &[]));
+    assert!(line.contains("--teacher MODEL"), "{line}");
+    let line = refused(finalise(&plain, &alone, &["--teacher", &teacher]));
+    assert!(line.contains("final_training.distillation is 0"), "{line}");
+    let line = refused(finalise(&taught, &alone, &["--teacher", &plain]));
+    assert!(line.contains("0.0.toml"), "{line}");
+}
+
 #[test]
 fn every_strategy_and_the_policies_of_a_network() {
     let folder = TempDir::new().unwrap();
