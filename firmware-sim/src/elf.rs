@@ -11,7 +11,7 @@ use crate::certificate::Certificate;
 use crate::error::SimError;
 
 /// Section of the packed model.
-const MODEL_SECTION: &str = ".model";
+pub(crate) const MODEL_SECTION: &str = ".model";
 
 /// Bytes of flash by what they hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use object::{File, Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 use super::stack::{Code, Function};
+use crate::elf::MODEL_SECTION;
 
 /// Section of the vectors.
 const VECTORS: &str = ".vector_table";
@@ -55,7 +56,8 @@ pub(super) fn code(file: &File<'_>) -> Result<Code, String> {
                         code.halfwords.insert(address, u16::from_le_bytes(*half));
                     }
                 }
-                Content::Data if name != VECTORS => {
+                // The firmware sees the model as bytes, which are never a pointer even where they look like one.
+                Content::Data if name != VECTORS && name != MODEL_SECTION => {
                     if let Some(word) = bytes[at..].first_chunk::<4>().filter(|_| address % 4 == 0) {
                         code.words.insert(address, u32::from_le_bytes(*word));
                     }

@@ -3,7 +3,7 @@
 //!
 //! Limits, each of which makes the bound fail rather than be too small: recursion, a stack pointer that is computed at run
 //! time, and a loop that grows the stack have no bound. A call through a pointer is taken to reach any function whose
-//! address is kept anywhere in the image.
+//! address is kept anywhere in the image but in the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub(super) struct Code {
     pub(super) functions: Vec<Function>,
     /// Halfwords of instructions by their address; data between them are left out.
     pub(super) halfwords: BTreeMap<u32, u16>,
-    /// Words of data in flash by their address.
+    /// Words of data in flash by their address, but those of the model.
     pub(super) words: BTreeMap<u32, u32>,
 }
 
