@@ -1,7 +1,7 @@
 //! Batch-norm folding: from a trained float network to convolutions with a bias, which is what is quantised and packed.
 //!
-//! The statistics of each batch norm are measured here, with the final weights, over training images. A folded network
-//! is the float network in inference mode: equal but for rounding.
+//! Batch norms are folded with the statistics of the final weights ([`super::statistics`]). A folded network is the float
+//! network in inference mode: equal but for rounding.
 
 use std::sync::Arc;
 
