@@ -1,13 +1,15 @@
 //! Convolutions of each channel by itself.
 //!
-//! A channel is read once into a plane, normalised on the way. Each output is a sum over those places of the kernel that
-//! lie within the image, so padding costs nothing.
+//! A channel is read once into a plane, normalised on the way. In a [`Grid`] what one weight of the kernel multiplies for a
+//! row of outputs is one run of memory, so a kernel has many sums in registers whatever the number of images and the stride.
+//! Rows of padding cost nothing, columns of it little.
 
 use std::ops::Range;
 
 use fearless_simd::{Simd, SimdBase, SimdFloat, f32x16};
 
 use super::lanes::{Batch, Lanes};
+use super::product::wide;
 use super::tensor::{Above, Finish, Gradient, Pair, Sums, Tensor};
 use bomp_export::ir::Window;
 
@@ -30,44 +32,200 @@ pub(super) struct Layer<'a> {
     pub(super) weights: &'a [f32],
 }
 
-/// The weights of one channel.
-#[derive(Clone, Copy)]
-struct Kernel<'a> {
-    weights: &'a [f32],
-    size: usize,
-    stride: usize,
+/// Where the elements of a channel lie in planes [rows, columns, N].
+///
+/// Columns of the input's plane begin with the padding and are sorted by their remainder by the stride s: those of
+/// remainder 0, then those of 1, and so on. Output x reads the columns x s + j, whose remainder is that of j and whose position among
+/// those of that remainder is x + j / s: one more with each output. Columns of the gradient's plane begin with as many zeros as
+/// make each input read from there in the same way.
+#[derive(Clone, Copy, Debug)]
+struct Grid<'a> {
+    window: &'a Window,
+    input: (usize, usize),
+    output: (usize, usize),
+    groups: usize,
+    /// Columns of each remainder.
+    columns: usize,
+    /// The most outputs of a row that an input reaches.
+    reach: usize,
 }
 
-/// A channel [H, W, N].
-#[derive(Clone, Copy)]
-struct Plane<'a> {
-    elements: &'a [Lanes],
-    width: usize,
-}
+impl<'a> Grid<'a> {
+    fn new(layer: &Layer<'a>, input: &Tensor, batch: &Batch) -> Self {
+        let Window { kernel, stride, padding, .. } = *layer.window;
+        let columns = ((layer.size.1 - 1) * stride + kernel).max(padding[1] + input.width);
+        Self {
+            window: layer.window,
+            input: (input.height, input.width),
+            output: layer.size,
+            groups: batch.groups,
+            columns: columns.div_ceil(stride),
+            reach: kernel.div_ceil(stride),
+        }
+    }
 
-impl<'a> Layer<'a> {
-    fn kernels(&self) -> impl Iterator<Item = Kernel<'a>> {
-        let Window { kernel: size, stride, .. } = *self.window;
-        self.weights.chunks_exact(size * size).map(move |weights| Kernel { weights, size, stride })
+    /// Elements of a row of the input's plane.
+    fn input_row(&self) -> usize {
+        self.window.stride * self.columns * self.groups
+    }
+
+    /// Elements of a row of the gradient's plane.
+    fn gradient_row(&self) -> usize {
+        (self.reach - 1 + self.columns.max(self.output.1)) * self.groups
+    }
+
+    /// Elements of a row of the gradient's plane before its first output.
+    fn before_gradient(&self) -> usize {
+        (self.reach - 1) * self.groups
+    }
+
+    /// Where a padded column of the input begins in a row of its plane; from there on the kernel's column of this number
+    /// meets the outputs of a row.
+    fn place(&self, column: usize) -> usize {
+        let stride = self.window.stride;
+        (column % stride * self.columns + column / stride) * self.groups
+    }
+
+    /// Copies a channel's rows into the input's plane.
+    #[inline(always)]
+    fn copy(&self, channel: &[Lanes], plane: &mut [Lanes], read: impl Fn(&[Lanes], &mut [Lanes])) {
+        let left = self.window.padding[1];
+        let rows = channel.chunks_exact(self.input.1 * self.groups);
+        for (from, to) in rows.zip(plane.chunks_exact_mut(self.input_row())) {
+            if self.window.stride == 1 {
+                read(from, &mut to[left * self.groups..][..from.len()]);
+                continue;
+            }
+            for (column, from) in from.chunks_exact(self.groups).enumerate() {
+                read(from, &mut to[self.place(left + column)..][..self.groups]);
+            }
+        }
+    }
+
+    /// Rows of the kernel that meet the image at output row `at`, and the row that the first of them meets.
+    fn rows(&self, at: usize) -> (Range<usize>, usize) {
+        let Window { kernel, stride, padding: [top, ..], .. } = *self.window;
+        let start = at * stride;
+        let first = top.saturating_sub(start).min(kernel);
+        let end = (self.input.0 + top).saturating_sub(start).min(kernel);
+        (first..end.max(first), (start + first).saturating_sub(top))
+    }
+
+    /// Rows of the output that input row `at` reaches, and the row of the kernel through which it reaches the first; it
+    /// reaches each further one through a row lower by the stride.
+    fn reached(&self, at: usize) -> (Range<usize>, usize) {
+        let Window { kernel, stride, padding: [top, ..], .. } = *self.window;
+        let last = (at + top) / stride;
+        let first = (at + top + 1).saturating_sub(kernel).div_ceil(stride).min(self.output.0);
+        let end = (last + 1).clamp(first, self.output.0);
+        (first..end, (at + top).saturating_sub(first * stride))
     }
 }
 
-/// Kernel rows (or columns) that meet an image of `size` at output `at`, and the input that the first of them meets.
-fn places(window: &Window, padding: usize, size: usize, at: usize) -> (Range<usize>, usize) {
-    let start = at * window.stride;
-    let first = padding.saturating_sub(start).min(window.kernel);
-    let end = (size + padding).saturating_sub(start).min(window.kernel);
-    (first..end.max(first), (start + first).saturating_sub(padding))
+/// How the sums of a row are computed: where the runs begin that its weights multiply, and part by part.
+#[derive(Debug)]
+struct Plan {
+    /// Of each weight, in the order in which they are summed.
+    offsets: Vec<usize>,
+    parts: Vec<Part>,
 }
 
-/// Outputs that input `at` reaches, and the place of the kernel through which it reaches the first; further outputs do
-/// through a place lower by the stride.
-fn reached(window: &Window, padding: usize, outputs: usize, at: usize) -> (Range<usize>, usize) {
-    let last = (at + padding) / window.stride;
-    let first = (at + padding + 1).saturating_sub(window.kernel).div_ceil(window.stride);
-    let first = first.min(outputs);
-    let end = (last + 1).clamp(first, outputs);
-    (first..end, (at + padding).saturating_sub(first * window.stride))
+/// Neighbouring sums that are kept in registers together.
+#[derive(Debug)]
+struct Part {
+    first: usize,
+    count: usize,
+    /// Those weights that meet more than padding.
+    weights: Range<usize>,
+}
+
+impl Plan {
+    /// For rows of `columns` columns of `groups`, whose columns `weights` tells which weights to sum; at most `most` sums at once.
+    fn new(
+        offsets: Vec<usize>,
+        (columns, groups): (usize, usize),
+        most: usize,
+        weights: impl Fn(usize, usize) -> Range<usize>,
+    ) -> Self {
+        let mut parts = Vec::new();
+        let (mut first, end) = (0, columns * groups);
+        while first < end {
+            let count = most.min(1 << (end - first).ilog2());
+            parts.push(Part { first, count, weights: weights(first / groups, (first + count - 1) / groups) });
+            first += count;
+        }
+        Self { offsets, parts }
+    }
+
+    /// That of the forward pass: `reads` says which columns of the kernel meet the image from one output to another.
+    fn forward(grid: &Grid<'_>, most: usize) -> Self {
+        let Window { kernel, stride, padding: [_, left, ..], .. } = *grid.window;
+        let offsets = (0..kernel).map(|column| grid.place(column)).collect();
+        Self::new(offsets, (grid.output.1, grid.groups), most, |first, last| {
+            let start = left.saturating_sub(last * stride).min(kernel);
+            start..(grid.input.1 + left).saturating_sub(first * stride).clamp(start, kernel)
+        })
+    }
+
+    /// That of the gradient by the inputs of a remainder, whose weights of a row are `weights`: the first of them is met by the
+    /// output furthest to the left.
+    fn backward(grid: &Grid<'_>, weights: usize, most: usize) -> Self {
+        let skipped = grid.reach - weights;
+        let offsets = (skipped..grid.reach).map(|column| column * grid.groups).collect();
+        Self::new(offsets, (grid.columns, grid.groups), most, |first, last| {
+            // Weight t of input q meets output q + t + 1 - weights.
+            let start = weights.saturating_sub(last + 1).min(weights);
+            start..(grid.output.1 + weights - 1).saturating_sub(first).clamp(start, weights)
+        })
+    }
+
+    /// The sums of a row, over `rows`: each has weights and a row of a plane.
+    #[inline(always)]
+    fn sum<'a, S: Simd>(
+        &self,
+        simd: S,
+        rows: impl Iterator<Item = (&'a [f32], &'a [Lanes])> + Clone,
+        to: &mut [Lanes],
+    ) {
+        for part in &self.parts {
+            match part.count {
+                8 => self.sum_part::<S, 8>(simd, part, rows.clone(), to),
+                4 => self.sum_part::<S, 4>(simd, part, rows.clone(), to),
+                2 => self.sum_part::<S, 2>(simd, part, rows.clone(), to),
+                _ => self.sum_part::<S, 1>(simd, part, rows.clone(), to),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn sum_part<'a, S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        part: &Part,
+        rows: impl Iterator<Item = (&'a [f32], &'a [Lanes])>,
+        to: &mut [Lanes],
+    ) {
+        let mut sums = [f32x16::splat(simd, 0.0); N];
+        for (weights, from) in rows {
+            let from = &from[part.first..];
+            for (&weight, &offset) in
+                weights[part.weights.clone()].iter().zip(&self.offsets[part.weights.clone()])
+            {
+                let weight = f32x16::splat(simd, weight);
+                for (sum, lanes) in sums.iter_mut().zip(&from[offset..][..N]) {
+                    *sum = weight.mul_add(lanes.load(simd), *sum);
+                }
+            }
+        }
+        for (sum, to) in sums.into_iter().zip(&mut to[part.first..][..N]) {
+            to.store(sum);
+        }
+    }
+}
+
+/// Sums to keep in registers.
+const fn most<S: Simd>() -> usize {
+    if wide::<S>() { 8 } else { 4 }
 }
 
 /// Forward pass: fills the output, and the sums as `finish` says.
@@ -81,77 +239,26 @@ pub(super) fn forward<S: Simd>(
     scratch: &mut Scratch,
     (output, sums): (&mut [Lanes], &mut Sums),
 ) {
-    let Layer { window, size, .. } = layer;
-    let run = size.0 * size.1 * batch.groups;
-    scratch.input.resize(input.run(batch), Lanes::ZERO);
-    for (channel, (output, kernel)) in output.chunks_exact_mut(run).zip(layer.kernels()).enumerate() {
-        input.view.of(simd, channel).read_run(input.channel(channel, batch), &mut scratch.input);
+    let grid = Grid::new(&layer, input, batch);
+    let plan = Plan::forward(&grid, most::<S>());
+    let (kernel, row) = (layer.window.kernel, grid.input_row());
+    clear(&mut scratch.input, input.height * row);
+    let channels = output.chunks_exact_mut(layer.size.0 * layer.size.1 * batch.groups);
+    for (channel, (output, weights)) in channels.zip(layer.weights.chunks_exact(kernel * kernel)).enumerate()
+    {
+        let view = input.view.of(simd, channel);
+        grid.copy(input.channel(channel, batch), &mut scratch.input, |from, to| view.read_run(from, to));
         batch.clear(&mut scratch.input, 0);
-        let plane = Plane { elements: &scratch.input, width: input.width };
-        let mut outputs = output.chunks_exact_mut(batch.groups);
-        for y in 0..size.0 {
-            let rows = places(window, window.padding[0], input.height, y);
-            for x in 0..size.1 {
-                let columns = places(window, window.padding[1], input.width, x);
-                let to = outputs.next().expect("an output for each place");
-                gather(simd, kernel, &rows, &columns, plane, to);
-            }
-        }
         let (finish, mut pair) = (finish.of(simd, channel), Pair::zero(simd));
-        for lanes in output.iter_mut() {
-            lanes.store(finish.apply(lanes.load(simd), &mut pair));
+        for (y, output) in output.chunks_exact_mut(layer.size.1 * batch.groups).enumerate() {
+            let (rows, first) = grid.rows(y);
+            let weights = weights[rows.start * kernel..rows.end * kernel].chunks_exact(kernel);
+            plan.sum(simd, weights.zip(scratch.input[first * row..].chunks_exact(row)), output);
+            for lanes in output.iter_mut() {
+                lanes.store(finish.apply(lanes.load(simd), &mut pair));
+            }
         }
         pair.add_to(simd, &mut sums.pairs[channel]);
-    }
-}
-
-/// Sum of the places `rows` by `columns` of a kernel, which begin at the given places of the plane.
-#[inline(always)]
-fn gather<S: Simd>(
-    simd: S,
-    kernel: Kernel<'_>,
-    rows: &(Range<usize>, usize),
-    columns: &(Range<usize>, usize),
-    plane: Plane<'_>,
-    to: &mut [Lanes],
-) {
-    let groups = to.len();
-    let mut first = 0;
-    while first < groups {
-        if groups - first >= 4 {
-            gather_groups::<S, 4>(simd, kernel, rows, columns, plane, first, to);
-            first += 4;
-        } else {
-            gather_groups::<S, 1>(simd, kernel, rows, columns, plane, first, to);
-            first += 1;
-        }
-    }
-}
-
-#[inline(always)]
-fn gather_groups<S: Simd, const N: usize>(
-    simd: S,
-    kernel: Kernel<'_>,
-    rows: &(Range<usize>, usize),
-    columns: &(Range<usize>, usize),
-    plane: Plane<'_>,
-    first: usize,
-    to: &mut [Lanes],
-) {
-    let groups = to.len();
-    let mut sums = [f32x16::splat(simd, 0.0); N];
-    for (row, y) in rows.0.clone().zip(rows.1..) {
-        let weights = &kernel.weights[row * kernel.size..][columns.0.clone()];
-        let from = &plane.elements[(y * plane.width + columns.1) * groups..][..weights.len() * groups];
-        for (&weight, from) in weights.iter().zip(from.chunks_exact(groups)) {
-            let weight = f32x16::splat(simd, weight);
-            for (sum, lanes) in sums.iter_mut().zip(&from[first..][..N]) {
-                *sum = weight.mul_add(lanes.load(simd), *sum);
-            }
-        }
-    }
-    for (sum, to) in sums.into_iter().zip(&mut to[first..][..N]) {
-        to.store(sum);
     }
 }
 
@@ -166,51 +273,68 @@ pub(super) fn backward<S: Simd>(
     scratch: &mut Scratch,
     (by_weights, mut by_input): (&mut [f32], Option<&mut Gradient>),
 ) {
-    let Layer { window, size, .. } = layer;
-    let Scratch { input: plane, output, result, places: sums } = scratch;
-    plane.resize(input.run(batch), Lanes::ZERO);
-    output.resize(size.0 * size.1 * batch.groups, Lanes::ZERO);
-    result.resize(batch.groups, Lanes::ZERO);
-    let found = by_weights.chunks_exact_mut(window.kernel * window.kernel);
-    for (channel, (kernel, found)) in layer.kernels().zip(found).enumerate() {
+    let grid = Grid::new(&layer, input, batch);
+    let Window { kernel, stride, padding: [_, left, ..], .. } = *layer.window;
+    let offsets: Vec<usize> = (0..kernel).map(|column| grid.place(column)).collect();
+    // Weights of a row through which inputs of a remainder reach outputs.
+    let weights_of = |remainder: usize| (kernel - remainder.min(kernel)).div_ceil(stride);
+    let plans: Vec<_> =
+        (0..stride).map(|remainder| Plan::backward(&grid, weights_of(remainder), most::<S>())).collect();
+    let (row, gradient_row) = (grid.input_row(), grid.gradient_row());
+    let run = layer.size.1 * batch.groups;
+    let Scratch { input: plane, output: gradients, result, places: sums } = scratch;
+    clear(plane, input.height * row);
+    clear(gradients, layer.size.0 * gradient_row);
+    clear(result, row);
+    let mut turned = vec![0.0; kernel * kernel];
+    let channels =
+        layer.weights.chunks_exact(kernel * kernel).zip(by_weights.chunks_exact_mut(kernel * kernel));
+    for (channel, (weights, found)) in channels.enumerate() {
         let view = input.view.of(simd, channel);
         let stored = input.channel(channel, batch);
-        view.read_run(stored, plane);
+        grid.copy(stored, plane, |from, to| view.read_run(from, to));
         batch.clear(plane, 0);
-        above.read_run(simd, channel, channel * output.len(), output);
-        batch.clear(output, 0);
+        for (y, row) in gradients.chunks_exact_mut(gradient_row).enumerate() {
+            let first = (channel * layer.size.0 + y) * run;
+            above.read_run(simd, channel, first, &mut row[grid.before_gradient()..][..run]);
+        }
+        batch.clear(gradients, 0);
 
-        sums.clear();
-        sums.resize(found.len(), Lanes::ZERO);
-        let mut outputs = output.chunks_exact(batch.groups);
-        let read = Plane { elements: plane, width: input.width };
-        for y in 0..size.0 {
-            let rows = places(window, window.padding[0], input.height, y);
-            for x in 0..size.1 {
-                let columns = places(window, window.padding[1], input.width, x);
-                let gradient = outputs.next().expect("an output for each place");
-                scatter(simd, sums, window.kernel, &rows, &columns, read, gradient);
-            }
+        clear(sums, found.len());
+        for (y, gradient) in gradients.chunks_exact(gradient_row).enumerate() {
+            let (rows, first) = grid.rows(y);
+            let gradient = &gradient[grid.before_gradient()..][..run];
+            let sums = &mut sums[rows.start * kernel..rows.end * kernel];
+            correlate(simd, gradient, &plane[first * row..], (row, &offsets), sums);
         }
         for (to, sum) in found.iter_mut().zip(sums.iter()) {
             *to += sum.total() as f32;
         }
 
         let Some(by_input) = &mut by_input else { continue };
-        let gradients = Plane { elements: output, width: size.1 };
+        turn(weights, kernel, stride, &mut turned);
         let first_part = !by_input.filled;
-        let to = &mut by_input.data[channel * plane.len()..][..plane.len()];
-        let groups = batch.groups;
-        let mut pixels =
-            to.chunks_exact_mut(groups).zip(plane.chunks_exact(groups)).zip(stored.chunks_exact(groups));
+        let to = &mut by_input.data[channel * stored.len()..][..stored.len()];
         let mut pair = Pair::zero(simd);
-        for y in 0..input.height {
-            let rows = reached(window, window.padding[0], size.0, y);
-            for x in 0..input.width {
-                let columns = reached(window, window.padding[1], size.1, x);
-                spread(simd, kernel, &rows, &columns, gradients, result);
-                let ((to, read), stored) = pixels.next().expect("a pixel for each place");
-                for (((gradient, read), stored), to) in result.iter().zip(read).zip(stored).zip(to) {
+        let lines = to.chunks_exact_mut(input.width * batch.groups);
+        let lines = lines.zip(stored.chunks_exact(input.width * batch.groups)).zip(plane.chunks_exact(row));
+        for (y, ((to, stored), read)) in lines.enumerate() {
+            let (outputs, last) = grid.reached(y);
+            let mut begin = 0;
+            for (plan, result) in plans.iter().zip(result.chunks_exact_mut(row / stride)) {
+                let count = plan.offsets.len();
+                let rows = outputs.clone().enumerate().map(|(index, y)| {
+                    let weights = &turned[begin + (last - index * stride) * count..][..count];
+                    (weights, &gradients[y * gradient_row..][..gradient_row])
+                });
+                plan.sum(simd, rows, result);
+                begin += kernel * count;
+            }
+            let pixels = to.chunks_exact_mut(batch.groups).zip(stored.chunks_exact(batch.groups));
+            for (column, (to, stored)) in pixels.enumerate() {
+                let place = grid.place(left + column);
+                let (gradient, read) = (&result[place..][..batch.groups], &read[place..][..batch.groups]);
+                for (((gradient, read), stored), to) in gradient.iter().zip(read).zip(stored).zip(to) {
                     let gradient = view.pass(read.load(simd), gradient.load(simd));
                     pair.add(gradient, stored.load(simd));
                     to.store(if first_part { gradient } else { gradient + to.load(simd) });
@@ -221,79 +345,74 @@ pub(super) fn backward<S: Simd>(
     }
 }
 
-/// Adds the products of the gradient of one output with what it was made from to `sums`, one for each place.
+/// `count` zeros.
+fn clear(plane: &mut Vec<Lanes>, count: usize) {
+    plane.clear();
+    plane.resize(count, Lanes::ZERO);
+}
+
+/// The weights of a kernel as inputs meet them: for each remainder by the stride, for each row, those of that remainder,
+/// from the last column to the first.
+fn turn(weights: &[f32], kernel: usize, stride: usize, turned: &mut [f32]) {
+    let columns = (0..stride).flat_map(|remainder| {
+        weights.chunks_exact(kernel).flat_map(move |row| row.iter().skip(remainder).step_by(stride).rev())
+    });
+    for (to, &weight) in turned.iter_mut().zip(columns) {
+        *to = weight;
+    }
+}
+
+/// Weights whose gradients are kept in registers together.
+const TOGETHER: usize = 10;
+
+/// Adds the products of the gradient of a row of outputs with what it was made from to `sums`, one for each weight of the
+/// kernel's rows that meet `plane` from its first row on; its rows have `row` elements, in which what the weights of a row multiply begins
+/// at `offsets`.
 #[inline(always)]
-fn scatter<S: Simd>(
+fn correlate<S: Simd>(
     simd: S,
-    sums: &mut [Lanes],
-    kernel: usize,
-    rows: &(Range<usize>, usize),
-    columns: &(Range<usize>, usize),
-    plane: Plane<'_>,
     gradient: &[Lanes],
+    plane: &[Lanes],
+    (row, offsets): (usize, &[usize]),
+    sums: &mut [Lanes],
 ) {
-    let groups = gradient.len();
-    for (row, y) in rows.0.clone().zip(rows.1..) {
-        let sums = &mut sums[row * kernel..][columns.0.clone()];
-        let from = &plane.elements[(y * plane.width + columns.1) * groups..][..sums.len() * groups];
-        for (to, from) in sums.iter_mut().zip(from.chunks_exact(groups)) {
-            let mut sum = to.load(simd);
-            for (gradient, from) in gradient.iter().zip(from) {
-                sum = gradient.load(simd).mul_add(from.load(simd), sum);
-            }
-            to.store(sum);
-        }
-    }
-}
-
-/// Sum of the gradients of the outputs `rows` by `columns` that one input reaches, times the weights through which.
-#[inline(always)]
-fn spread<S: Simd>(
-    simd: S,
-    kernel: Kernel<'_>,
-    rows: &(Range<usize>, usize),
-    columns: &(Range<usize>, usize),
-    plane: Plane<'_>,
-    to: &mut [Lanes],
-) {
-    let groups = to.len();
-    let mut first = 0;
-    while first < groups {
-        if groups - first >= 4 {
-            spread_groups::<S, 4>(simd, kernel, rows, columns, plane, first, to);
-            first += 4;
-        } else {
-            spread_groups::<S, 1>(simd, kernel, rows, columns, plane, first, to);
-            first += 1;
+    let place = |weight: usize| weight / offsets.len() * row + offsets[weight % offsets.len()];
+    for (part, sums) in sums.chunks_mut(TOGETHER).enumerate() {
+        let from = |index: usize| &plane[place(part * TOGETHER + index)..][..gradient.len()];
+        match sums.len() {
+            1 => correlate_some::<S, 1>(simd, gradient, from, sums),
+            2 => correlate_some::<S, 2>(simd, gradient, from, sums),
+            3 => correlate_some::<S, 3>(simd, gradient, from, sums),
+            4 => correlate_some::<S, 4>(simd, gradient, from, sums),
+            5 => correlate_some::<S, 5>(simd, gradient, from, sums),
+            6 => correlate_some::<S, 6>(simd, gradient, from, sums),
+            7 => correlate_some::<S, 7>(simd, gradient, from, sums),
+            8 => correlate_some::<S, 8>(simd, gradient, from, sums),
+            9 => correlate_some::<S, 9>(simd, gradient, from, sums),
+            _ => correlate_some::<S, TOGETHER>(simd, gradient, from, sums),
         }
     }
 }
 
 #[inline(always)]
-fn spread_groups<S: Simd, const N: usize>(
+fn correlate_some<'a, S: Simd, const N: usize>(
     simd: S,
-    kernel: Kernel<'_>,
-    rows: &(Range<usize>, usize),
-    columns: &(Range<usize>, usize),
-    plane: Plane<'_>,
-    first: usize,
-    to: &mut [Lanes],
+    gradient: &[Lanes],
+    from: impl Fn(usize) -> &'a [Lanes],
+    sums: &mut [Lanes],
 ) {
-    let groups = to.len();
-    let mut sums = [f32x16::splat(simd, 0.0); N];
-    for (index, y) in rows.0.clone().enumerate() {
-        let row = rows.1 - index * kernel.stride;
-        let from =
-            &plane.elements[(y * plane.width + columns.0.start) * groups..][..columns.0.len() * groups];
-        for (index, from) in from.chunks_exact(groups).enumerate() {
-            let weight = kernel.weights[row * kernel.size + columns.1 - index * kernel.stride];
-            let weight = f32x16::splat(simd, weight);
-            for (sum, lanes) in sums.iter_mut().zip(&from[first..][..N]) {
-                *sum = weight.mul_add(lanes.load(simd), *sum);
-            }
+    let from: [&[Lanes]; N] = std::array::from_fn(from);
+    let mut found = [f32x16::splat(simd, 0.0); N];
+    for (found, sum) in found.iter_mut().zip(&*sums) {
+        *found = sum.load(simd);
+    }
+    for (element, gradient) in gradient.iter().enumerate() {
+        let gradient = gradient.load(simd);
+        for (found, from) in found.iter_mut().zip(from) {
+            *found = gradient.mul_add(from[element].load(simd), *found);
         }
     }
-    for (sum, to) in sums.into_iter().zip(&mut to[first..][..N]) {
-        to.store(sum);
+    for (found, sum) in found.into_iter().zip(sums) {
+        sum.store(found);
     }
 }

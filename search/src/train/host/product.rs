@@ -48,7 +48,7 @@ impl Packed {
 
 /// Vectors of a row that a kernel keeps in registers, with four rows: there are 32 registers of sixteen floats or 16 of
 /// eight.
-const fn wide<S: Simd>() -> bool {
+pub(super) const fn wide<S: Simd>() -> bool {
     S::f32s::LEN >= 16
 }
 

@@ -121,11 +121,11 @@ pub(super) fn forward<S: Simd>(
     let Geometry { inputs, outputs, run, .. } = geometry;
     scratch.weights.pack(outputs, inputs, |row, column| weights[row * inputs + column]);
     reserve(&mut scratch.input, inputs);
+    let mut result = [EMPTY; ROWS];
     for first in (0..run).step_by(TILE) {
         let count = TILE.min(run - first);
         read(simd, &geometry, input, batch, first..first + count, &mut scratch.input);
         for (index, weights) in scratch.weights.blocks().enumerate() {
-            let mut result = [EMPTY; ROWS];
             product(simd, weights, &scratch.input, &mut result);
             for (channel, result) in (index * ROWS..outputs).zip(&result) {
                 let (finish, mut pair) = (finish.of(simd, channel), Pair::zero(simd));
@@ -164,6 +164,7 @@ pub(super) fn backward<S: Simd>(
     let [in_blocks, out_blocks] = [inputs, outputs].map(|rows| rows.div_ceil(ROWS));
     scratch.blocks.clear();
     scratch.blocks.resize(in_blocks * out_blocks, [[Lanes::ZERO; ROWS]; ROWS]);
+    let mut result = [EMPTY; ROWS];
     for first in (0..run).step_by(TILE) {
         let count = TILE.min(run - first);
         read(simd, &geometry, input, batch, first..first + count, &mut scratch.input);
@@ -180,7 +181,6 @@ pub(super) fn backward<S: Simd>(
         }
         let Some(by_input) = &mut by_input else { continue };
         for (index, weights) in scratch.weights.blocks().enumerate() {
-            let mut result = [EMPTY; ROWS];
             product(simd, weights, &scratch.output, &mut result);
             for (row, result) in (index * ROWS..inputs).zip(&result) {
                 let channel = if per_channel == 1 { row } else { row / per_channel };
