@@ -179,38 +179,26 @@ impl Plan {
         })
     }
 
-    /// The sums of a row, over `rows`: each has weights and a row of a plane.
     #[inline(always)]
-    fn sum<'a, S: Simd>(
-        &self,
-        simd: S,
-        rows: impl Iterator<Item = (&'a [f32], &'a [Lanes])> + Clone,
-        to: &mut [Lanes],
-    ) {
+    fn sum<S: Simd>(&self, simd: S, rows: Rows<'_>, to: &mut [Lanes]) {
         for part in &self.parts {
             match part.count {
-                8 => self.sum_part::<S, 8>(simd, part, rows.clone(), to),
-                4 => self.sum_part::<S, 4>(simd, part, rows.clone(), to),
-                2 => self.sum_part::<S, 2>(simd, part, rows.clone(), to),
-                _ => self.sum_part::<S, 1>(simd, part, rows.clone(), to),
+                8 => self.sum_part::<S, 8>(simd, part, rows, to),
+                4 => self.sum_part::<S, 4>(simd, part, rows, to),
+                2 => self.sum_part::<S, 2>(simd, part, rows, to),
+                _ => self.sum_part::<S, 1>(simd, part, rows, to),
             }
         }
     }
 
     #[inline(always)]
-    fn sum_part<'a, S: Simd, const N: usize>(
-        &self,
-        simd: S,
-        part: &Part,
-        rows: impl Iterator<Item = (&'a [f32], &'a [Lanes])>,
-        to: &mut [Lanes],
-    ) {
+    fn sum_part<S: Simd, const N: usize>(&self, simd: S, part: &Part, rows: Rows<'_>, to: &mut [Lanes]) {
         let mut sums = [f32x16::splat(simd, 0.0); N];
-        for (weights, from) in rows {
-            let from = &from[part.first..];
-            for (&weight, &offset) in
-                weights[part.weights.clone()].iter().zip(&self.offsets[part.weights.clone()])
-            {
+        let offsets = &self.offsets[part.weights.clone()];
+        for row in 0..rows.count {
+            let weights = &rows.weights[row * rows.step * self.offsets.len()..][part.weights.clone()];
+            let from = &rows.plane[row * rows.length + part.first..];
+            for (&weight, &offset) in weights.iter().zip(offsets) {
                 let weight = f32x16::splat(simd, weight);
                 for (sum, lanes) in sums.iter_mut().zip(&from[offset..][..N]) {
                     *sum = weight.mul_add(lanes.load(simd), *sum);
@@ -221,6 +209,18 @@ impl Plan {
             to.store(sum);
         }
     }
+}
+
+/// What is summed into a row. An iterator in its place would be called, and a call leaves no vector in its register.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    count: usize,
+    /// Of the rows of a kernel, of which each `step`th is summed.
+    weights: &'a [f32],
+    step: usize,
+    /// Rows of `length`.
+    plane: &'a [Lanes],
+    length: usize,
 }
 
 /// Sums to keep in registers.
@@ -252,8 +252,14 @@ pub(super) fn forward<S: Simd>(
         let (finish, mut pair) = (finish.of(simd, channel), Pair::zero(simd));
         for (y, output) in output.chunks_exact_mut(layer.size.1 * batch.groups).enumerate() {
             let (rows, first) = grid.rows(y);
-            let weights = weights[rows.start * kernel..rows.end * kernel].chunks_exact(kernel);
-            plan.sum(simd, weights.zip(scratch.input[first * row..].chunks_exact(row)), output);
+            let rows = Rows {
+                count: rows.len(),
+                weights: &weights[rows.start * kernel..],
+                step: 1,
+                plane: &scratch.input[first * row..],
+                length: row,
+            };
+            plan.sum(simd, rows, output);
             for lanes in output.iter_mut() {
                 lanes.store(finish.apply(lanes.load(simd), &mut pair));
             }
@@ -262,81 +268,101 @@ pub(super) fn forward<S: Simd>(
     }
 }
 
-/// Backward pass: adds the gradient by the weights to `by_weights`, and that by the input to `by_input`, if there is one.
+/// Backward pass, first half: adds the gradient by the weights to `by_weights`.
+///
+/// It is apart from the second because together they have more vectors in use than there are registers, and the inner loops
+/// of both would keep theirs in memory; reading the gradient twice costs less.
 #[inline(always)]
-pub(super) fn backward<S: Simd>(
+pub(super) fn by_weights<S: Simd>(
     simd: S,
     layer: Layer<'_>,
     input: &Tensor,
     above: Above<'_>,
     batch: &Batch,
     scratch: &mut Scratch,
-    (by_weights, mut by_input): (&mut [f32], Option<&mut Gradient>),
+    by_weights: &mut [f32],
 ) {
     let grid = Grid::new(&layer, input, batch);
-    let Window { kernel, stride, padding: [_, left, ..], .. } = *layer.window;
+    let Window { kernel, .. } = *layer.window;
     let offsets: Vec<usize> = (0..kernel).map(|column| grid.place(column)).collect();
-    // Weights of a row through which inputs of a remainder reach outputs.
-    let weights_of = |remainder: usize| (kernel - remainder.min(kernel)).div_ceil(stride);
-    let plans: Vec<_> =
-        (0..stride).map(|remainder| Plan::backward(&grid, weights_of(remainder), most::<S>())).collect();
-    let (row, gradient_row) = (grid.input_row(), grid.gradient_row());
-    let run = layer.size.1 * batch.groups;
-    let Scratch { input: plane, output: gradients, result, places: sums } = scratch;
+    let (row, run) = (grid.input_row(), layer.size.1 * batch.groups);
+    let Scratch { input: plane, output: gradients, places: sums, .. } = scratch;
     clear(plane, input.height * row);
-    clear(gradients, layer.size.0 * gradient_row);
-    clear(result, row);
-    let mut turned = vec![0.0; kernel * kernel];
-    let channels =
-        layer.weights.chunks_exact(kernel * kernel).zip(by_weights.chunks_exact_mut(kernel * kernel));
-    for (channel, (weights, found)) in channels.enumerate() {
+    clear(gradients, layer.size.0 * run);
+    for (channel, found) in by_weights.chunks_exact_mut(kernel * kernel).enumerate() {
         let view = input.view.of(simd, channel);
-        let stored = input.channel(channel, batch);
-        grid.copy(stored, plane, |from, to| view.read_run(from, to));
+        grid.copy(input.channel(channel, batch), plane, |from, to| view.read_run(from, to));
         batch.clear(plane, 0);
-        for (y, row) in gradients.chunks_exact_mut(gradient_row).enumerate() {
-            let first = (channel * layer.size.0 + y) * run;
-            above.read_run(simd, channel, first, &mut row[grid.before_gradient()..][..run]);
-        }
+        above.read_run(simd, channel, channel * gradients.len(), gradients);
         batch.clear(gradients, 0);
-
         clear(sums, found.len());
-        for (y, gradient) in gradients.chunks_exact(gradient_row).enumerate() {
+        for (y, gradient) in gradients.chunks_exact(run).enumerate() {
             let (rows, first) = grid.rows(y);
-            let gradient = &gradient[grid.before_gradient()..][..run];
             let sums = &mut sums[rows.start * kernel..rows.end * kernel];
             correlate(simd, gradient, &plane[first * row..], (row, &offsets), sums);
         }
         for (to, sum) in found.iter_mut().zip(sums.iter()) {
             *to += sum.total() as f32;
         }
+    }
+}
 
-        let Some(by_input) = &mut by_input else { continue };
+/// Backward pass, second half: adds the gradient by the input to `by_input`.
+#[inline(always)]
+pub(super) fn by_input<S: Simd>(
+    simd: S,
+    layer: Layer<'_>,
+    input: &Tensor,
+    above: Above<'_>,
+    batch: &Batch,
+    scratch: &mut Scratch,
+    by_input: &mut Gradient,
+) {
+    let grid = Grid::new(&layer, input, batch);
+    let Window { kernel, stride, padding: [_, left, ..], .. } = *layer.window;
+    // Weights of a row through which inputs of a remainder reach outputs.
+    let weights_of = |remainder: usize| (kernel - remainder.min(kernel)).div_ceil(stride);
+    let plans: Vec<_> =
+        (0..stride).map(|remainder| Plan::backward(&grid, weights_of(remainder), most::<S>())).collect();
+    let (row, run) = (grid.gradient_row(), layer.size.1 * batch.groups);
+    let Scratch { output: gradients, result, .. } = scratch;
+    clear(gradients, layer.size.0 * row);
+    clear(result, grid.input_row());
+    let mut turned = vec![0.0; kernel * kernel];
+    let first_part = !by_input.filled;
+    let line = input.width * batch.groups;
+    for (channel, weights) in layer.weights.chunks_exact(kernel * kernel).enumerate() {
+        for (y, to) in gradients.chunks_exact_mut(row).enumerate() {
+            let first = (channel * layer.size.0 + y) * run;
+            above.read_run(simd, channel, first, &mut to[grid.before_gradient()..][..run]);
+        }
+        batch.clear(gradients, 0);
         turn(weights, kernel, stride, &mut turned);
-        let first_part = !by_input.filled;
+        let (view, stored) = (input.view.of(simd, channel), input.channel(channel, batch));
         let to = &mut by_input.data[channel * stored.len()..][..stored.len()];
         let mut pair = Pair::zero(simd);
-        let lines = to.chunks_exact_mut(input.width * batch.groups);
-        let lines = lines.zip(stored.chunks_exact(input.width * batch.groups)).zip(plane.chunks_exact(row));
-        for (y, ((to, stored), read)) in lines.enumerate() {
+        for (y, (to, stored)) in to.chunks_exact_mut(line).zip(stored.chunks_exact(line)).enumerate() {
             let (outputs, last) = grid.reached(y);
-            let mut begin = 0;
-            for (plan, result) in plans.iter().zip(result.chunks_exact_mut(row / stride)) {
-                let count = plan.offsets.len();
-                let rows = outputs.clone().enumerate().map(|(index, y)| {
-                    let weights = &turned[begin + (last - index * stride) * count..][..count];
-                    (weights, &gradients[y * gradient_row..][..gradient_row])
-                });
+            let mut turned = &turned[..];
+            for (plan, result) in plans.iter().zip(result.chunks_exact_mut(grid.input_row() / stride)) {
+                let (weights, rest) = turned.split_at(kernel * plan.offsets.len());
+                turned = rest;
+                let rows = Rows {
+                    count: outputs.len(),
+                    weights: &weights[(kernel - 1 - last) * plan.offsets.len()..],
+                    step: stride,
+                    plane: &gradients[outputs.start * row..],
+                    length: row,
+                };
                 plan.sum(simd, rows, result);
-                begin += kernel * count;
             }
             let pixels = to.chunks_exact_mut(batch.groups).zip(stored.chunks_exact(batch.groups));
             for (column, (to, stored)) in pixels.enumerate() {
-                let place = grid.place(left + column);
-                let (gradient, read) = (&result[place..][..batch.groups], &read[place..][..batch.groups]);
-                for (((gradient, read), stored), to) in gradient.iter().zip(read).zip(stored).zip(to) {
-                    let gradient = view.pass(read.load(simd), gradient.load(simd));
-                    pair.add(gradient, stored.load(simd));
+                let gradients = &result[grid.place(left + column)..][..batch.groups];
+                for ((gradient, stored), to) in gradients.iter().zip(stored).zip(to) {
+                    let stored = stored.load(simd);
+                    let gradient = view.pass(view.read(stored), gradient.load(simd));
+                    pair.add(gradient, stored);
                     to.store(if first_part { gradient } else { gradient + to.load(simd) });
                 }
             }
@@ -351,11 +377,14 @@ fn clear(plane: &mut Vec<Lanes>, count: usize) {
     plane.resize(count, Lanes::ZERO);
 }
 
-/// The weights of a kernel as inputs meet them: for each remainder by the stride, for each row, those of that remainder,
-/// from the last column to the first.
+/// The weights of a kernel as inputs meet them: for each remainder by the stride, from the last row to the first, those of
+/// that remainder, from the last column to the first.
 fn turn(weights: &[f32], kernel: usize, stride: usize, turned: &mut [f32]) {
     let columns = (0..stride).flat_map(|remainder| {
-        weights.chunks_exact(kernel).flat_map(move |row| row.iter().skip(remainder).step_by(stride).rev())
+        weights
+            .chunks_exact(kernel)
+            .rev()
+            .flat_map(move |row| row.iter().skip(remainder).step_by(stride).rev())
     });
     for (to, &weight) in turned.iter_mut().zip(columns) {
         *to = weight;

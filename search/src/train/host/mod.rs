@@ -392,9 +392,14 @@ impl HostNet {
                 if let Op::Depthwise { window, .. } = op {
                     let size = (shape.height, shape.width);
                     let layer = depthwise::Layer { window, size, weights: weights.weight };
-                    dispatch!(level, simd => depthwise::backward(
-                        simd, layer, input, above, batch, planes, (found, by_input.as_deref_mut())
+                    dispatch!(level, simd => depthwise::by_weights(
+                        simd, layer, input, above, batch, planes, found
                     ));
+                    if let Some(by_input) = by_input.as_deref_mut() {
+                        dispatch!(level, simd => depthwise::by_input(
+                            simd, layer, input, above, batch, planes, by_input
+                        ));
+                    }
                 } else {
                     let layer = tiles::Layer { geometry, weights: weights.weight };
                     dispatch!(level, simd => tiles::backward(
