@@ -143,6 +143,9 @@ fn a_database_serves_every_command() {
     let now = status(study);
     assert_eq!((now["finished"].as_u64(), now["running"].as_u64()), (Some(6), Some(0)));
     assert_eq!(trials(study)[..2], before);
+    // Nothing is left to do, although the study was started with fewer trials.
+    succeed("bomp-search", &["resume", "--study", study]);
+    assert_eq!(status(study)["finished"].as_u64(), Some(6));
 
     let front: Value =
         serde_json::from_str(&succeed("bomp-search", &["pareto", "--study", study, "--json"])).unwrap();

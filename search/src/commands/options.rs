@@ -239,7 +239,7 @@ pub(crate) struct Resume {
     /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
     #[arg(long, value_name = "STUDY")]
     pub(crate) study: Location,
-    /// Trials in all [default: what the study was started with]
+    /// Trials in all [default: what the study was started with, or the trials that it has if they are more]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) trials: Option<u64>,
     /// Where the data are now, if they have moved

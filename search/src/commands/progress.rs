@@ -39,7 +39,8 @@ impl Interrupt {
         let flag = Arc::clone(&interrupt.0);
         ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
+                // An exit would take libtorch down beneath the threads that are training. What is kept is kept by then.
+                std::process::abort();
             }
             say();
         })?;

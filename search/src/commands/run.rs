@@ -61,7 +61,11 @@ pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
     let device = train::device::parse(&options.crew.machine.device)?;
     let mut store = options.study.open()?;
     let _lock = options.study.lock()?;
-    let trials = options.trials.unwrap_or(store.config().trials);
+    // An earlier `--trials` may have asked for more than the study was started with.
+    let trials = match options.trials {
+        Some(trials) => trials,
+        None => store.config().trials.max(ended(&mut *store)?),
+    };
     let data = options.data.as_deref();
     let loaded = StudyData::of_study(store.config(), data)?;
     let work = Work { study: &options.study, trials, crew: &options.crew, device, data };

@@ -70,9 +70,9 @@ impl Study<'_> {
             let folder = self.work.join(&row);
             let out = folder.join(FOLDER);
             let preset = self.kept.join(target.preset.as_ref().unwrap_or(&champions.preset));
-            let teacher = target.teacher.as_ref().map(|teacher| self.kept.join(teacher));
+            let teachers: Vec<_> = target.teachers.iter().map(|teacher| self.kept.join(teacher)).collect();
             let mut how = vec!["--quantisation", "qaft", "--preset", text(&preset)?, "--out", text(&out)?];
-            if let Some(teacher) = &teacher {
+            for teacher in &teachers {
                 how.extend(["--teacher", text(teacher)?]);
             }
             self.finish_one(&folder, trial.number, &how, &model)?;
@@ -98,17 +98,21 @@ pub(super) fn write(page: &mut String, study: &Study<'_>) -> Result<()> {
          {}: ready to use.\n",
         presets.join(" or "),
     )?;
-    let mut teachers: Vec<&str> =
-        champions.targets.iter().filter_map(|target| target.teacher.as_deref()).collect();
-    teachers.dedup();
-    for teacher in teachers {
-        let taught = champions.targets.iter().filter(|target| target.teacher.as_deref() == Some(teacher));
+    let mut told: Vec<&[String]> = Vec::new();
+    for Target { teachers, .. } in &champions.targets {
+        if teachers.is_empty() || told.contains(&&teachers[..]) {
+            continue;
+        }
+        told.push(teachers);
+        let taught = champions.targets.iter().filter(|target| target.teachers == *teachers);
         let sizes: Vec<String> = taught.map(|target| target.bytes.to_string()).collect();
+        let link = |teacher| format!("[{teacher}](../tests/studies/{}/{teacher})", study.options.preset);
+        let links: Vec<String> = teachers.iter().map(link).collect();
         writeln!(
             page,
-            "Those of at most {} bytes learned from [{teacher}](../tests/studies/{}/{teacher}), too.",
+            "Those of at most {} bytes learned from {}, too.",
             sizes.join(", "),
-            study.options.preset
+            links.join(" and ")
         )?;
     }
     page.push('\n');

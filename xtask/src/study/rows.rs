@@ -78,8 +78,9 @@ pub(super) struct Target {
     pub(super) rows: Vec<String>,
     /// Another preset than that of all.
     pub(super) preset: Option<String>,
-    /// The packed model in the study's folder that the network learns from, beside the labels.
-    pub(super) teacher: Option<String>,
+    /// Packed models in the study's folder that the network learns from together, beside the labels.
+    #[serde(default)]
+    pub(super) teachers: Vec<String>,
     /// Test accuracy of the packed model, at least; 0 to 1.
     pub(super) accuracy: f64,
     /// Its preset.

@@ -1,8 +1,8 @@
 //! Convolutions of each channel by itself.
 //!
-//! A channel is read once into a plane, normalised on the way. In a [`Grid`] what one weight of the kernel multiplies for a
-//! row of outputs is one run of memory, so a kernel has many sums in registers whatever the number of images and the stride.
-//! Rows of padding cost nothing, columns of it little.
+//! A channel is read once into a plane, normalised on the way. In a [`Grid`] what one weight of the kernel multiplies
+//! for a row of outputs is one run of memory, so a kernel has many sums in registers whatever the number of images and
+//! the stride. Rows of padding cost nothing, columns of it little.
 
 use std::ops::Range;
 
@@ -35,9 +35,9 @@ pub(super) struct Layer<'a> {
 /// Where the elements of a channel lie in planes [rows, columns, N].
 ///
 /// Columns of the input's plane begin with the padding and are sorted by their remainder by the stride s: those of
-/// remainder 0, then those of 1, and so on. Output x reads the columns x s + j, whose remainder is that of j and whose position among
-/// those of that remainder is x + j / s: one more with each output. Columns of the gradient's plane begin with as many zeros as
-/// make each input read from there in the same way.
+/// remainder 0, then those of 1, and so on. Output x reads the columns x s + j, whose remainder is that of j and whose
+/// position among those of that remainder is x + j / s: one more with each output. Columns of the gradient's plane
+/// begin with as many zeros as make each input read from there in the same way.
 #[derive(Clone, Copy, Debug)]
 struct Grid<'a> {
     window: &'a Window,
@@ -140,7 +140,8 @@ struct Part {
 }
 
 impl Plan {
-    /// For rows of `columns` columns of `groups`, whose columns `weights` tells which weights to sum; at most `most` sums at once.
+    /// For rows of `columns` columns of `groups`, whose columns `weights` tells which weights to sum; at most `most`
+    /// sums at once.
     fn new(
         offsets: Vec<usize>,
         (columns, groups): (usize, usize),
@@ -167,8 +168,8 @@ impl Plan {
         })
     }
 
-    /// That of the gradient by the inputs of a remainder, whose weights of a row are `weights`: the first of them is met by the
-    /// output furthest to the left.
+    /// That of the gradient by the inputs of a remainder, whose weights of a row are `weights`: the first of them is
+    /// met by the output furthest to the left.
     fn backward(grid: &Grid<'_>, weights: usize, most: usize) -> Self {
         let skipped = grid.reach - weights;
         let offsets = (skipped..grid.reach).map(|column| column * grid.groups).collect();
@@ -270,8 +271,8 @@ pub(super) fn forward<S: Simd>(
 
 /// Backward pass, first half: adds the gradient by the weights to `by_weights`.
 ///
-/// It is apart from the second because together they have more vectors in use than there are registers, and the inner loops
-/// of both would keep theirs in memory; reading the gradient twice costs less.
+/// It is apart from the second because together they have more vectors in use than there are registers, and the inner
+/// loops of both would keep theirs in memory; reading the gradient twice costs less.
 #[inline(always)]
 pub(super) fn by_weights<S: Simd>(
     simd: S,
@@ -377,8 +378,8 @@ fn clear(plane: &mut Vec<Lanes>, count: usize) {
     plane.resize(count, Lanes::ZERO);
 }
 
-/// The weights of a kernel as inputs meet them: for each remainder by the stride, from the last row to the first, those of
-/// that remainder, from the last column to the first.
+/// The weights of a kernel as inputs meet them: for each remainder by the stride, from the last row to the first, those
+/// of that remainder, from the last column to the first.
 fn turn(weights: &[f32], kernel: usize, stride: usize, turned: &mut [f32]) {
     let columns = (0..stride).flat_map(|remainder| {
         weights
@@ -394,9 +395,9 @@ fn turn(weights: &[f32], kernel: usize, stride: usize, turned: &mut [f32]) {
 /// Weights whose gradients are kept in registers together.
 const TOGETHER: usize = 10;
 
-/// Adds the products of the gradient of a row of outputs with what it was made from to `sums`, one for each weight of the
-/// kernel's rows that meet `plane` from its first row on; its rows have `row` elements, in which what the weights of a row multiply begins
-/// at `offsets`.
+/// Adds the products of the gradient of a row of outputs with what it was made from to `sums`, one for each weight of
+/// the kernel's rows that meet `plane` from its first row on; its rows have `row` elements, in which what the weights
+/// of a row multiply begins at `offsets`.
 #[inline(always)]
 fn correlate<S: Simd>(
     simd: S,

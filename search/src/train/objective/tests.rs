@@ -91,12 +91,12 @@ pub(in crate::train) fn assert_close(
 /// Networks, and how many images to see.
 pub(in crate::train) fn cases() -> Vec<(Network, usize)> {
     let mut cases = Vec::new();
-    let sizes = [([8, 8, 1], 16), ([9, 7, 3], 37), ([12, 12, 2], 80), ([5, 6, 1], 3)];
+    let sizes = [([8, 8, 1], 16), ([9, 7, 3], 37), ([12, 12, 2], 80), ([5, 6, 1], 3), ([13, 10, 1], 40)];
     for (index, ([height, width, colours], images)) in sizes.into_iter().enumerate() {
         let input = Shape::new(height, width, colours);
         for residual in [false, true] {
-            let kernels = [[3, 3], [4, 2], [7, 5], [1, 6]][index];
-            let channels = [[8, 4], [5, 3], [16, 9], [1, 2]][index];
+            let kernels = [[3, 3], [4, 2], [7, 5], [1, 6], [2, 1]][index];
+            let channels = [[8, 4], [5, 3], [16, 9], [1, 2], [6, 4]][index];
             cases.push((network(input, channels, kernels, residual, index % 2 == 0), images));
         }
     }
