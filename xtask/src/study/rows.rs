@@ -28,8 +28,8 @@ pub(super) struct Rows {
     pub(super) claims: Vec<Claim>,
     /// Networks finished of each front.
     pub(super) final_networks: usize,
-    /// Images trained on in a second, before anything was measured.
-    pub(super) images_per_second: f64,
+    /// Images that a worker trains on in a second, before anything was measured.
+    images_per_second: f64,
     /// Arguments of every row that has none of its own.
     limits: Vec<String>,
     /// Networks that are asked for by size.
@@ -53,6 +53,8 @@ pub(super) struct Row {
     pub(super) arguments: Vec<String>,
     /// Limits of its own.
     pub(super) limits: Option<Vec<String>>,
+    /// Another rate than that of all, for networks that are much smaller or larger.
+    images_per_second: Option<f64>,
     /// How the networks of its front are finished.
     #[serde(default = "as_the_mode_does")]
     pub(super) finals: Vec<Final>,
@@ -174,6 +176,11 @@ fn as_the_mode_does() -> Vec<Final> {
 }
 
 impl Rows {
+    /// Images that a worker trains on in a second in `row`, before anything was measured.
+    pub(super) fn images_per_second(&self, row: &Row) -> f64 {
+        row.images_per_second.unwrap_or(self.images_per_second)
+    }
+
     /// Reads the folder of a study.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let parse = |name: &str| {
