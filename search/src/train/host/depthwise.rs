@@ -140,8 +140,8 @@ struct Part {
 }
 
 impl Plan {
-    /// For rows of `columns` columns of `groups`, whose columns `weights` tells which weights to sum; at most `most`
-    /// sums at once.
+    /// For rows of `columns` by `groups` elements, at most `most` at once; `weights(first, last)` are the weights that
+    /// meet more than padding in the columns `first..=last`.
     fn new(
         offsets: Vec<usize>,
         (columns, groups): (usize, usize),
@@ -158,7 +158,7 @@ impl Plan {
         Self { offsets, parts }
     }
 
-    /// That of the forward pass: `reads` says which columns of the kernel meet the image from one output to another.
+    /// That of the forward pass, over the columns of the kernel.
     fn forward(grid: &Grid<'_>, most: usize) -> Self {
         let Window { kernel, stride, padding: [_, left, ..], .. } = *grid.window;
         let offsets = (0..kernel).map(|column| grid.place(column)).collect();
@@ -180,6 +180,7 @@ impl Plan {
         })
     }
 
+    /// Fills a row with its sums.
     #[inline(always)]
     fn sum<S: Simd>(&self, simd: S, rows: Rows<'_>, to: &mut [Lanes]) {
         for part in &self.parts {
@@ -270,9 +271,6 @@ pub(super) fn forward<S: Simd>(
 }
 
 /// Backward pass, first half: adds the gradient by the weights to `by_weights`.
-///
-/// It is apart from the second because together they have more vectors in use than there are registers, and the inner
-/// loops of both would keep theirs in memory; reading the gradient twice costs less.
 #[inline(always)]
 pub(super) fn by_weights<S: Simd>(
     simd: S,
@@ -308,7 +306,8 @@ pub(super) fn by_weights<S: Simd>(
     }
 }
 
-/// Backward pass, second half: adds the gradient by the input to `by_input`.
+/// Backward pass, second half: adds the gradient by the input to `by_input`. It reads the gradient again, into rows that
+/// begin with zeros.
 #[inline(always)]
 pub(super) fn by_input<S: Simd>(
     simd: S,
