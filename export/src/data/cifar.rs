@@ -57,6 +57,24 @@ impl Layout {
         [self.train[0], self.test].iter().any(|name| folder.join(name).is_file())
     }
 
+    /// What to do about CIFAR as Python's pickles, if that is in `folder`.
+    pub(super) fn pickled(folder: &Path) -> Option<&'static str> {
+        let has = |name: &str| folder.join(name).is_file();
+        if has("data_batch_1") || has("test_batch") {
+            Some(
+                "CIFAR-10 as Python pickles, which are not read; take its binary version, cifar-10-binary.tar.gz, from \
+                 where this one came from, unpack it and name the folder",
+            )
+        } else if has("train") && has("test") && has("meta") {
+            Some(
+                "CIFAR-100 as Python pickles, which are not read; take its binary version, cifar-100-binary.tar.gz, from \
+                 where this one came from, unpack it and name the folder",
+            )
+        } else {
+            None
+        }
+    }
+
     /// Reads the files of `folder`.
     pub(super) fn load(&self, folder: &Path) -> Result<Dataset, DataError> {
         let train = self.read(folder, self.train)?;

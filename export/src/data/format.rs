@@ -6,16 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::ir::Shape;
-
 use super::cifar::{CIFAR10, CIFAR100, Layout};
 use super::error::DataError;
-use super::{Dataset, SETUP, folder, idx, npz};
+use super::folder::Resize;
+use super::locate::locate;
+use super::{Dataset, SETUP, folder, foreign, idx, npz};
 
 /// Where Debian's package `dataset-fashion-mnist` puts its files.
 const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 
-/// What the files are. Written `auto`, `idx`, `cifar10`, `cifar100`, `npz`, `folder` or `folder:HxWxC`.
+/// What the files are. Written `auto`, `idx`, `cifar10`, `cifar100`, `npz`, `folder`, or `folder:HxWxC` with `:crop` or `:stretch`
+/// behind it if pictures of other proportions are to be cut or distorted instead of letterboxed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// Found out from the names of the files, in the order below.
@@ -29,10 +30,11 @@ pub enum Format {
     Cifar100,
     /// An `.npz` file, or a folder with exactly one.
     Npz,
-    /// `train/CLASS/*` and `test/CLASS/*`, or `CLASS/*` alone, of which a fixed fifth of each class is the test part.
+    /// `train/CLASS/*`, `test/CLASS/*` and perhaps `val/CLASS/*`, or `CLASS/*` alone, of which a fixed fifth of each class is
+    /// the test part.
     Folder {
-        /// Scale every image to this shape (1 or 3 channels); without it all images must have one size already.
-        resize: Option<Shape>,
+        /// Bring every image to this shape (1 or 3 channels); without it all images must have one size already.
+        resize: Option<Resize>,
     },
 }
 
@@ -45,7 +47,7 @@ impl fmt::Display for Format {
             Format::Cifar100 => f.write_str("cifar100"),
             Format::Npz => f.write_str("npz"),
             Format::Folder { resize: None } => f.write_str("folder"),
-            Format::Folder { resize: Some(shape) } => write!(f, "folder:{shape}"),
+            Format::Folder { resize: Some(resize) } => write!(f, "folder:{resize}"),
         }
     }
 }
@@ -62,20 +64,12 @@ impl FromStr for Format {
             "npz" => Format::Npz,
             "folder" => Format::Folder { resize: None },
             _ => {
-                let shape = given.strip_prefix("folder:").and_then(resize_shape);
-                let shape = shape.ok_or_else(|| DataError::Format { given: given.to_owned() })?;
-                Format::Folder { resize: Some(shape) }
+                let resize = given.strip_prefix("folder:").and_then(|resize| resize.parse().ok());
+                let resize = resize.ok_or_else(|| DataError::Format { given: given.to_owned() })?;
+                Format::Folder { resize: Some(resize) }
             }
         })
     }
-}
-
-/// Reads `HxWxC`, with sides that an image file can have and 1 or 3 channels.
-fn resize_shape(text: &str) -> Option<Shape> {
-    let mut parts =
-        text.split('x').map(|part| part.parse::<u16>().ok().filter(|&size| size > 0).map(usize::from));
-    let shape = Shape::new(parts.next()??, parts.next()??, parts.next()??);
-    (parts.next().is_none() && (shape.channels == 1 || shape.channels == 3)).then_some(shape)
 }
 
 /// Where the data is when the user names none: the environment variable `BOMP_DATA`, or else the folder of Debian's
@@ -86,7 +80,7 @@ pub fn default_folder() -> PathBuf {
         .map_or_else(|| DEBIAN_FOLDER.into(), PathBuf::from)
 }
 
-/// Loads all of the data at `path`, a folder or an `.npz` file.
+/// Loads all of the data at `path`, a folder or an `.npz` file. A folder may also hold the data one or two folders down.
 ///
 /// # Errors
 /// A [`DataError`] for a missing, truncated, foreign or inconsistent file.
@@ -94,37 +88,119 @@ pub fn load(path: &Path, format: Format) -> Result<Dataset, DataError> {
     if !path.exists() {
         return Err(DataError::Missing { path: path.to_owned(), remedy: SETUP });
     }
-    match format {
-        Format::Auto => detect(path),
-        Format::Idx => idx::load(path),
-        Format::Cifar10 => CIFAR10.load(path),
-        Format::Cifar100 => CIFAR100.load(path),
-        Format::Npz if path.is_dir() => npz::load(&only_npz(path)?),
-        Format::Npz => npz::load(path),
-        Format::Folder { resize } => folder::load(path, resize),
+    if !path.is_dir() {
+        return load_file(path, format);
     }
+    let layout = match format {
+        Format::Auto => None,
+        format => Some(format),
+    };
+    let located = locate(path, |folder| recognise(folder, layout))?;
+    let (folder, found) = match (located, layout) {
+        (Some((folder, found)), _) => (folder, found),
+        // The layout says best what it misses.
+        (None, Some(layout)) => (path.to_owned(), layout),
+        (None, None) => return Err(unrecognised(path)?),
+    };
+    let mut dataset = match found {
+        Format::Idx => idx::load(&folder),
+        Format::Cifar10 => CIFAR10.load(&folder),
+        Format::Cifar100 => CIFAR100.load(&folder),
+        Format::Npz => npz::load(&only_npz(&folder)?),
+        Format::Folder { resize } => folder::load(&folder, resize),
+        Format::Auto => return Err(unrecognised(path)?),
+    }?;
+    if folder != path {
+        let below = folder.strip_prefix(path).unwrap_or(&folder);
+        dataset
+            .notes
+            .insert(0, format!("the data are those in `{}` in the folder that was named", below.display()));
+    }
+    Ok(dataset)
+}
+
+/// Tells the layout of a folder, of all or only of `layout`. Nothing below it is looked at but class folders.
+fn recognise(folder: &Path, layout: Option<Format>) -> Result<Option<Format>, DataError> {
+    let images = Format::Folder { resize: None };
+    let order = [Format::Idx, Format::Cifar10, Format::Cifar100, Format::Npz, images];
+    for format in layout.map_or(order.to_vec(), |layout| vec![layout]) {
+        let is_here = match format {
+            Format::Idx => idx::is_here(folder),
+            Format::Cifar10 => CIFAR10.is_here(folder),
+            Format::Cifar100 => CIFAR100.is_here(folder),
+            Format::Npz => !npz_files(folder)?.is_empty(),
+            Format::Folder { .. } => folder::are_here(folder)?,
+            Format::Auto => false,
+        };
+        if is_here {
+            return Ok(Some(format));
+        }
+    }
+    Ok(None)
 }
 
 const LOOKED_FOR: &str = "train-images-idx3-ubyte[.gz], data_batch_1.bin, train.bin, an .npz file, and one folder of \
                           images for each class";
 
-fn detect(path: &Path) -> Result<Dataset, DataError> {
-    let unrecognised = || DataError::Unrecognised { path: path.to_owned(), looked_for: LOOKED_FOR };
-    if path.is_file() {
-        return if is_npz(path) { npz::load(path) } else { Err(unrecognised()) };
+/// Why a folder is no data set.
+fn unrecognised(folder: &Path) -> Result<DataError, DataError> {
+    let unusable = |problem| DataError::Unusable { path: folder.to_owned(), problem };
+    if let Some((found, layout)) = locate(folder, |folder| Ok(Layout::pickled(folder)))? {
+        return Ok(DataError::Unusable { path: found, problem: layout.to_owned() });
     }
-    let here = |layout: &Layout| layout.is_here(path);
-    if idx::is_here(path) {
-        idx::load(path)
-    } else if let Some(layout) = [&CIFAR10, &CIFAR100].into_iter().find(|&layout| here(layout)) {
-        layout.load(path)
-    } else if !npz_files(path)?.is_empty() {
-        npz::load(&only_npz(path)?)
-    } else if folder::is_here(path)? {
-        folder::load(path, None)
-    } else {
-        Err(unrecognised())
+    Ok(match folder::misfit(folder)? {
+        problem if problem.is_empty() => {
+            DataError::Unrecognised { path: folder.to_owned(), looked_for: LOOKED_FOR }
+        }
+        problem => unusable(problem),
+    })
+}
+
+/// Loads a file, which is an `.npz` archive or refused.
+fn load_file(path: &Path, format: Format) -> Result<Dataset, DataError> {
+    let unusable = |problem: String| Err(DataError::Unusable { path: path.to_owned(), problem });
+    if !path.is_file() {
+        return unusable(
+            "neither a folder nor a regular file; name the folder or .npz file of the data".to_owned(),
+        );
     }
+    match format {
+        Format::Npz => npz::load(path),
+        Format::Auto if is_npz(path) => npz::load(path),
+        Format::Auto if is_part_of_a_layout(path) => {
+            unusable(format!("one file of a data set; name its folder, {}", parent(path).display()))
+        }
+        Format::Auto => match foreign::describe(path) {
+            Some(foreign) => unusable(format!("{}, not a data set; {}", foreign.what, foreign.remedy)),
+            None if foreign::is_image(path) => {
+                unusable("a single image; name a folder with one folder of images for each class".to_owned())
+            }
+            None => Err(DataError::Unrecognised { path: path.to_owned(), looked_for: LOOKED_FOR }),
+        },
+        _ if is_npz(path) => {
+            unusable(format!("an .npz archive, but `--format {format}` reads a folder; leave out `--format`"))
+        }
+        _ => match foreign::describe(path) {
+            Some(foreign) => unusable(format!(
+                "{}, but `--format {format}` reads a folder; {}",
+                foreign.what, foreign.remedy
+            )),
+            None => unusable(format!(
+                "a file, but `--format {format}` reads a folder; name its folder, {}",
+                parent(path).display()
+            )),
+        },
+    }
+}
+
+/// True for a file that belongs to a layout of several files.
+fn is_part_of_a_layout(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.contains("-ubyte") || name.contains(".idx") || name.ends_with(".bin")
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn is_npz(path: &Path) -> bool {

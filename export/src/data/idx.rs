@@ -4,6 +4,7 @@
 //! number, then the elements, row by row. Images have rank 3 `[N, H, W]`, labels rank 1 `[N]`.
 //! Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::ir::Shape;
@@ -13,7 +14,8 @@ use super::error::DataError;
 use super::stream::Stream;
 use super::{Dataset, Images, SETUP};
 
-/// The names of the image and label file of the training and the test part; each may end in `.gz`.
+/// The names of the image and label file of the training and the test part. Each may have something before it, such as
+/// `emnist-digits-`, a dot instead of its second dash, and `.gz` behind it; the test part may be called `test`.
 const PARTS: [(&str, &str); 2] = [
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -39,7 +41,7 @@ const FASHION_MNIST_CLASSES: [&str; 10] = [
 
 /// True when at least one of the four files is in `folder`.
 pub(super) fn is_here(folder: &Path) -> bool {
-    PARTS.iter().flat_map(|(images, labels)| [images, labels]).any(|name| find(folder, name).is_some())
+    PARTS.iter().flat_map(|(images, labels)| [images, labels]).any(|name| !find(folder, name).is_empty())
 }
 
 /// Reads the four files of `folder`.
@@ -48,6 +50,13 @@ pub(super) fn load(folder: &Path) -> Result<Dataset, DataError> {
     let (test, test_labels) = load_part(folder, PARTS[1], Some(train.shape))?;
     let named = class_names(folder, (&train, &train_labels), (&test, &test_labels))?;
     let mut dataset = Dataset::assemble(folder, named.names, train, test)?;
+    if find(folder, PARTS[0].0).iter().any(|path| is_emnist(path)) {
+        dataset.warnings.push(
+            "EMNIST's files have rows and columns swapped, and the images are taken as they are: a device has to swap \
+             them too"
+                .to_owned(),
+        );
+    }
     if dataset.sha256 == FASHION_MNIST_SHA256 {
         dataset.name = "fashion-mnist".to_owned();
         if !named.given {
@@ -57,8 +66,30 @@ pub(super) fn load(folder: &Path) -> Result<Dataset, DataError> {
     Ok(dataset)
 }
 
-fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
+/// The files of `folder` that are called `name` in one of its spellings, in the order of their names; a file that is there both
+/// plain and gzipped counts once, plain.
+fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let test = name.replace("t10k", "test");
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let spelled = entry.file_name().to_string_lossy().to_lowercase();
+        let spelled = spelled.strip_suffix(".gz").unwrap_or(&spelled).replace('.', "-");
+        if (spelled.ends_with(name) || spelled.ends_with(&test))
+            && !spelled.starts_with('-')
+            && path.is_file()
+        {
+            found.push((spelled, path));
+        }
+    }
+    // Plain is before gzipped.
+    found.sort_unstable();
+    found.dedup_by(|later, earlier| later.0 == earlier.0);
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+fn is_emnist(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().starts_with("emnist"))
 }
 
 fn load_part(
@@ -66,10 +97,16 @@ fn load_part(
     (images, labels): (&str, &str),
     expected: Option<Shape>,
 ) -> Result<(Images, LabelBytes), DataError> {
-    let open = |name: &str| {
-        let path = find(folder, name)
-            .ok_or_else(|| DataError::Missing { path: folder.join(name), remedy: SETUP })?;
-        Stream::open(&path)
+    let open = |name: &str| match &find(folder, name)[..] {
+        [] => Err(DataError::Missing { path: folder.join(name), remedy: SETUP }),
+        [path] => Stream::open(path),
+        [one, other, ..] => Err(DataError::Unusable {
+            path: other.clone(),
+            problem: format!(
+                "`{}` is here too; put the four files of the data set to use into a folder of their own",
+                one.file_name().unwrap_or_default().display()
+            ),
+        }),
     };
 
     let mut stream = open(images)?;

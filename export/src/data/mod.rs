@@ -18,12 +18,15 @@ mod cifar;
 mod classes;
 mod error;
 mod folder;
+mod foreign;
 mod format;
 mod idx;
+mod locate;
 mod npy;
 mod npz;
 mod split;
 mod stream;
+mod summary;
 
 use std::path::Path;
 
@@ -32,8 +35,10 @@ use sha2::{Digest, Sha256};
 use crate::ir::Shape;
 
 pub use error::{DataError, Place};
+pub use folder::{Fit, Resize};
 pub use format::{Format, default_folder, load};
 pub use split::{Split, ValidationSize, split};
+pub use summary::{ClassImages, Summary, summarise};
 
 /// How to get data when there is none.
 const SETUP: &str = "`cargo xtask setup` installs Fashion-MNIST, `--data` names other data";
@@ -116,8 +121,15 @@ pub struct Dataset {
     pub test: Images,
     /// SHA-256 in hexadecimal: height, width and channels, then for the training and the test part the number of images
     /// (all as little-endian `u64`), the labels (little-endian `u16`) and the pixels. It says whether two runs saw the
-    /// same data, whatever files it came from.
+    /// same data, whatever files it came from. A validation part of the data's own is covered too.
     pub sha256: String,
+    /// The number of images at the end of `train` that came as a validation part of their own; 0 without one.
+    pub own_validation: usize,
+    /// How the files were read wherever there was a choice, one sentence each without a full stop, for people. Say it before
+    /// anything is trained on the data.
+    pub notes: Vec<String>,
+    /// What is probably a mistake in how the data were named, one sentence each, with the remedy.
+    pub warnings: Vec<String>,
 }
 
 impl Dataset {
@@ -152,7 +164,32 @@ impl Dataset {
             sha256: checksum(&train, &test),
             train,
             test,
+            own_validation: 0,
+            notes: Vec::new(),
+            warnings: Vec::new(),
         })
+    }
+
+    /// Like [`Dataset::assemble`], with a validation part that came with the data: it becomes the end of the training images,
+    /// and [`split`] takes it instead of drawing one.
+    fn assemble_with_validation(
+        path: &Path,
+        class_names: Vec<String>,
+        mut train: Images,
+        validation: Images,
+        test: Images,
+    ) -> Result<Dataset, DataError> {
+        if train.is_empty() || validation.is_empty() {
+            let problem = "the training or the validation part has no images".to_owned();
+            return Err(DataError::Unusable { path: path.to_owned(), problem });
+        }
+        let own_validation = validation.len();
+        train.pixels.extend_from_slice(&validation.pixels);
+        train.labels.extend_from_slice(&validation.labels);
+        drop(validation);
+        let dataset = Self::assemble(path, class_names, train, test)?;
+        let sha256 = format!("{} validation {own_validation}", dataset.sha256);
+        Ok(Dataset { sha256: crate::files::sha256(sha256.as_bytes()), own_validation, ..dataset })
     }
 
     /// Makes sure that the data is what a search space or a model was made for.

@@ -64,12 +64,27 @@ pub struct Split {
     pub validation_indices: Vec<usize>,
 }
 
-/// Holds out a validation part of the training images.
+/// Holds out a validation part of the training images; data that came with one of their own keep it, whatever the seed.
 ///
 /// # Errors
-/// [`DataError::HoldOut`] when nothing would be held out, or a class would be left without a training image.
+/// [`DataError::HoldOut`] when nothing would be held out, a class would be left without a training image, or `size` is not the
+/// default although the data came with a validation part of their own.
 pub fn split(dataset: &Dataset, size: ValidationSize, seed: u64) -> Result<Split, DataError> {
     let images = dataset.train.len();
+    if dataset.own_validation > 0 {
+        if size != ValidationSize::default() {
+            let problem = format!(
+                "the data came with a validation part of {} images; leave out --validation, or remove that part from the data",
+                dataset.own_validation
+            );
+            return Err(DataError::HoldOut { asked: size.to_string(), images, problem });
+        }
+        let train = images - dataset.own_validation;
+        return Ok(Split {
+            train_indices: (0..train).collect(),
+            validation_indices: (train..images).collect(),
+        });
+    }
     let count = match size {
         ValidationSize::Fraction(fraction) => (fraction * images as f64).round() as usize,
         ValidationSize::Count(count) => count,

@@ -7,7 +7,7 @@ use tempfile::{TempDir, tempdir};
 use super::{refused, write};
 
 /// A record: the labels, then three planes of 1,024 bytes that start at different values.
-fn record(labels: &[u8], seed: u8) -> Vec<u8> {
+pub(super) fn record(labels: &[u8], seed: u8) -> Vec<u8> {
     let planes = (0..3 * 1024u32).map(|i| (i % 251) as u8 ^ seed);
     labels.iter().copied().chain(planes).collect()
 }

@@ -1,28 +1,28 @@
-//! Folders of images.
+//! Folders of images: which files are which part and class.
 
 use std::fs;
 use std::path::Path;
 
 use bomp_export::data::{self, Format};
 use bomp_export::ir::Shape;
-use image::{DynamicImage, GrayImage, Luma, LumaA, Rgb, RgbImage, RgbaImage};
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use tempfile::tempdir;
 
 use super::{refused, write};
 
-const PLAIN: Format = Format::Folder { resize: None };
+pub(super) const PLAIN: Format = Format::Folder { resize: None };
 
-fn save(folder: &Path, name: &str, image: impl Into<DynamicImage>) {
+pub(super) fn save(folder: &Path, name: &str, image: impl Into<DynamicImage>) {
     let path = folder.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     image.into().save(path).unwrap();
 }
 
-fn grey(value: u8) -> GrayImage {
+pub(super) fn grey(value: u8) -> GrayImage {
     GrayImage::from_fn(3, 2, |x, y| Luma([value + (y * 3 + x) as u8]))
 }
 
-fn colour(value: u8) -> RgbImage {
+pub(super) fn colour(value: u8) -> RgbImage {
     RgbImage::from_fn(3, 2, |x, y| Rgb([value, x as u8, y as u8]))
 }
 
@@ -76,37 +76,6 @@ fn class_folders_alone_are_divided_once_and_for_all() {
 }
 
 #[test]
-fn images_of_any_kind_are_scaled_on_request() {
-    let folder = tempdir().unwrap();
-    let flat = |width, height| RgbImage::from_pixel(width, height, Rgb([200, 100, 50]));
-    save(folder.path(), "train/a/1.jpg", flat(40, 30));
-    save(folder.path(), "train/a/2.png", RgbaImage::from_pixel(9, 9, image::Rgba([200, 100, 50, 7])));
-    save(folder.path(), "train/b/1.png", image::GrayAlphaImage::from_pixel(2, 2, LumaA([90, 255])));
-    save(
-        folder.path(),
-        "train/b/2.png",
-        DynamicImage::ImageLuma16(image::ImageBuffer::from_pixel(4, 6, Luma([90 * 257]))),
-    );
-    save(folder.path(), "test/a/1.png", flat(4, 6));
-    save(folder.path(), "test/b/1.png", GrayImage::from_pixel(4, 6, Luma([90])));
-
-    let dataset = data::load(folder.path(), "folder:6x4x3".parse().unwrap()).unwrap();
-    assert_eq!(dataset.shape, Shape::new(6, 4, 3));
-    for (index, expected) in [[200, 100, 50], [200, 100, 50], [90; 3], [90; 3]].into_iter().enumerate() {
-        for pixel in dataset.train.image(index).chunks(3) {
-            // JPEG stores colour differences; a flat area comes back within two steps.
-            assert!(pixel.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 2), "{index}: {pixel:?}");
-        }
-    }
-    let dataset = data::load(folder.path(), "folder:5x5x1".parse().unwrap()).unwrap();
-    assert_eq!(dataset.shape, Shape::new(5, 5, 1));
-    assert!(dataset.train.image(3).iter().all(|&value| value == 90));
-
-    let message = ["--format folder:HxWxC"];
-    refused(folder.path(), Format::Auto, &message);
-}
-
-#[test]
 fn what_does_not_belong_is_named() {
     let folder = tempdir().unwrap();
     let path = folder.path();
@@ -120,24 +89,36 @@ fn what_does_not_belong_is_named() {
         refused(path, PLAIN, parts);
         fs::remove_file(path.join(name)).unwrap();
     };
-    faulty("b/notes.txt", b"hello", &["b/notes.txt: not a readable image"]);
-    faulty("b/5x.png", b"\x89PNG\r\n\x1a\n", &["b/5x.png: not a readable image"]);
-    faulty("stray.png", b"", &["stray.png: a file beside the class folders"]);
+    faulty("b/notes.txt", b"hello", &["b/notes.txt: not a readable image but a text", "move it out"]);
+    faulty("b/boxes.xml", b"<a/>", &["b/boxes.xml: not a readable image but a table", "name of its folder"]);
+    faulty("b/5x.png", b"\x89PNG\r\n\x1a\n", &["b/5x.png: not a readable image", "remove it"]);
+    faulty("b/5x.png", b"", &["b/5x.png: not a readable image but an empty file", "copy it again"]);
+    faulty("b/5x.png", b"<!DOCTYPE html><p>404", &["b/5x.png: not a readable image but a web page", "again"]);
+    faulty("b/5x.gif", b"GIF89a\x01\0\x01\0\0\0\0", &["b/5x.gif", "a GIF image", "convert it to PNG"]);
+    faulty("b/5x.tif", b"II*\0\x08\0\0\0", &["b/5x.tif", "a TIFF image", "convert it to PNG"]);
+    faulty("b/5x.wav", b"RIFF\x24\0\0\0WAVEfmt ", &["b/5x.wav", "a sound", "spectrograms"]);
+    faulty("stray.png", b"", &["stray.png: an image beside the class folders"]);
     faulty("b/deeper/1.png", b"", &["b/deeper: a folder inside a class's folder"]);
     fs::remove_dir(path.join("b/deeper")).unwrap();
 
+    // Files that are no images are told of; the images are all there.
+    write(path, "labels.csv", "a,b");
+    let dataset = data::load(path, PLAIN).unwrap();
+    assert!(dataset.notes.iter().any(|note| note.contains("not read: `labels.csv`")), "{:?}", dataset.notes);
+    assert_eq!(dataset.train.len() + dataset.test.len(), 20);
+
     save(path, "b/7.png", colour(1));
-    refused(path, PLAIN, &["b/7.png: the image is 2x3x3", "a/", "2x3x1", "--format"]);
+    refused(path, PLAIN, &["b/7.png: the image is 2x3x3", "a/", "2x3x1", "--format folder:2x3x3"]);
     save(path, "b/7.png", GrayImage::new(3, 3));
-    refused(path, PLAIN, &["b/7.png: the image is 3x3x1"]);
-    let png = fs::read(path.join("b/8.png")).unwrap();
-    write(path, "b/7.png", &png[..png.len() / 2]);
-    refused(path, PLAIN, &["b/7.png: not a readable image"]);
+    refused(path, PLAIN, &["b/7.png: the image is 3x3x1", "--format folder:2x3x1"]);
     fs::remove_file(path.join("b/7.png")).unwrap();
 
     fs::create_dir(path.join("c")).unwrap();
-    refused(path, PLAIN, &["c: no images in this class's folder"]);
+    refused(path, PLAIN, &["c: no images in this class's folder", "remove the folder"]);
     fs::remove_dir(path.join("c")).unwrap();
+    save(path, "B/7.png", grey(1));
+    refused(path, PLAIN, &["b: this class differs from `B` in case alone"]);
+    fs::remove_dir_all(path.join("B")).unwrap();
     fs::remove_dir_all(path.join("b")).unwrap();
     refused(path, PLAIN, &["fewer than two classes"]);
 }
@@ -149,12 +130,15 @@ fn both_parts_have_the_same_classes() {
     save(folder.path(), "train/b/1.png", grey(1));
     save(folder.path(), "test/a/1.png", grey(1));
     refused(folder.path(), PLAIN, &["train/b: this class has no folder in the test part"]);
+    save(folder.path(), "test/B/1.png", grey(1));
+    refused(folder.path(), PLAIN, &["test/B: this class is called `b` in the training part"]);
+    fs::remove_dir_all(folder.path().join("test/B")).unwrap();
     save(folder.path(), "test/b/1.png", grey(1));
     save(folder.path(), "test/c/1.png", grey(1));
     refused(folder.path(), PLAIN, &["test/c: this class has no folder in the training part"]);
     fs::remove_dir_all(folder.path().join("test")).unwrap();
     fs::create_dir(folder.path().join("test")).unwrap();
-    refused(folder.path(), PLAIN, &["test: no class folders"]);
+    refused(folder.path(), PLAIN, &["test: no class folders", "`unlabelled`"]);
 }
 
 #[test]
@@ -163,5 +147,5 @@ fn too_few_images_to_divide_are_refused() {
     for name in ["a/1.png", "a/2.png", "b/1.png"] {
         save(folder.path(), name, grey(1));
     }
-    refused(folder.path(), PLAIN, &["cannot hold out 0 images as the test part"]);
+    refused(folder.path(), PLAIN, &["cannot hold out 0 images as the test part", "`train` and `test`"]);
 }

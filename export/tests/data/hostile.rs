@@ -56,7 +56,7 @@ proptest! {
         let idx = idx::files().map(|(name, _)| name);
         let batches = [1, 2, 3, 4, 5].map(|batch| format!("data_batch_{batch}.bin"));
         let cifar10 = batches.iter().map(String::as_str).chain(["test_batch.bin"]).collect();
-        let scaled = Format::Folder { resize: Some(Shape::new(8, 8, 3)) };
+        let scaled = Format::Folder { resize: Some(Shape::new(8, 8, 3).into()) };
         let layouts: [(Format, Vec<&str>); 5] = [
             (Format::Idx, idx.to_vec()),
             (Format::Cifar10, cifar10),
@@ -103,8 +103,8 @@ proptest! {
     }
 
     #[test]
-    fn damaged_images(edits in edits(), kind in 0usize..4) {
-        let kind = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Pnm][kind];
+    fn damaged_images(edits in edits(), kind in 0usize..5) {
+        let kind = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Pnm, ImageFormat::WebP][kind];
         let folder = tempdir().unwrap();
         let image = RgbImage::from_fn(9, 7, |x, y| Rgb([x as u8 * 20, y as u8 * 30, 5]));
         let mut bytes = Cursor::new(Vec::new());
@@ -112,7 +112,7 @@ proptest! {
         for name in ["train/a/1", "train/b/1", "test/a/1", "test/b/1"] {
             write(folder.path(), name, damage(bytes.get_ref().clone(), &edits));
         }
-        for resize in [None, Some(Shape::new(5, 5, 1))] {
+        for resize in [None, Some(Shape::new(5, 5, 1).into())] {
             if let Err(error) = data::load(folder.path(), Format::Folder { resize }) {
                 prop_assert!(!error.to_string().contains("decoder failed"), "{}", error);
             }

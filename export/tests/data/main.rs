@@ -7,7 +7,11 @@ mod folder;
 mod hostile;
 mod idx;
 mod npz;
+mod parts;
+mod pictures;
 mod split;
+mod summary;
+mod wrong_paths;
 
 use std::fs;
 use std::path::Path;
@@ -37,21 +41,28 @@ fn what_is_not_there_names_the_remedy() {
     for format in [Format::Auto, Format::Idx, Format::Cifar10, Format::Npz, Format::Folder { resize: None }] {
         refused(&absent, format, &["absent: no such file", "cargo xtask setup", "--data"]);
     }
+    write(folder.path(), "notes", "hello");
     refused(folder.path(), Format::Auto, &["no known data layout", "train-images-idx3-ubyte", "--data"]);
     write(folder.path(), "notes.txt", "hello");
-    refused(&folder.path().join("notes.txt"), Format::Auto, &["notes.txt: no known data layout"]);
+    refused(&folder.path().join("notes.txt"), Format::Auto, &["notes.txt: a text, not a data set"]);
     refused(folder.path(), Format::Npz, &["0 .npz files"]);
     refused(&folder.path().join("notes.txt"), Format::Npz, &["notes.txt: not a sound .npz archive"]);
-    refused(
-        &folder.path().join("notes.txt"),
-        Format::Folder { resize: None },
-        &["notes.txt: cannot be read"],
-    );
 }
 
 #[test]
 fn formats_are_written_as_they_are_read() {
-    for text in ["auto", "idx", "cifar10", "cifar100", "npz", "folder", "folder:28x32x3", "folder:9x1x1"] {
+    for text in [
+        "auto",
+        "idx",
+        "cifar10",
+        "cifar100",
+        "npz",
+        "folder",
+        "folder:28x32x3",
+        "folder:9x1x1",
+        "folder:8x9x1:crop",
+        "folder:8x9x1:stretch",
+    ] {
         assert_eq!(text.parse::<Format>().unwrap().to_string(), text);
     }
     for text in [
@@ -64,6 +75,8 @@ fn formats_are_written_as_they_are_read() {
         "folder:28x28x2",
         "folder:1x1x1x1",
         "folder:-1x2x3",
+        "folder:1x2x3:",
+        "folder:1x2x3:zoom",
     ] {
         let message = text.parse::<Format>().unwrap_err().to_string();
         assert!(message.contains(&format!("`{text}`")), "{message}");

@@ -14,7 +14,21 @@ fn dataset(labels: Vec<u16>, classes: usize) -> Dataset {
         train: images(labels),
         test: images(vec![0]),
         sha256: String::new(),
+        own_validation: 0,
+        notes: Vec::new(),
+        warnings: Vec::new(),
     }
+}
+
+#[test]
+fn a_validation_part_that_came_with_the_data_is_kept() {
+    let data = Dataset { own_validation: 2, ..dataset(vec![0, 1, 0, 1, 1, 0], 2) };
+    for seed in 0..3 {
+        let split = data::split(&data, ValidationSize::default(), seed).unwrap();
+        assert_eq!((split.train_indices, split.validation_indices), (vec![0, 1, 2, 3], vec![4, 5]));
+    }
+    let message = data::split(&data, ValidationSize::Count(3), 1).unwrap_err().to_string();
+    assert!(message.contains("validation part of 2 images; leave out --validation"), "{message}");
 }
 
 #[test]

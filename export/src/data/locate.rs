@@ -1,0 +1,58 @@
+//! Where below a folder the data set lies: archives unpack to a folder in a folder, torchvision keeps MNIST in `MNIST/raw`.
+
+use std::path::{Path, PathBuf};
+
+use super::error::DataError;
+use super::folder::subfolders;
+
+/// As deep as a data set is looked for.
+const DEPTH: usize = 2;
+/// As many folders as are looked into.
+const FOLDERS: usize = 256;
+
+/// The one folder at or below `folder` of which `is_here` is true; of several depths the first counts. `None` when there is none.
+///
+/// # Errors
+/// [`DataError::Unusable`] when there are several side by side.
+pub(super) fn locate<T>(
+    folder: &Path,
+    is_here: impl Fn(&Path) -> Result<Option<T>, DataError>,
+) -> Result<Option<(PathBuf, T)>, DataError> {
+    let mut level = vec![folder.to_owned()];
+    for depth in 0..=DEPTH {
+        let mut found = Vec::new();
+        for candidate in &level {
+            if let Some(what) = is_here(candidate)? {
+                found.push((candidate.clone(), what));
+            }
+        }
+        match found.len() {
+            0 => {}
+            1 => return Ok(found.pop()),
+            _ => {
+                let names: Vec<String> =
+                    found.iter().take(4).map(|(path, _)| format!("`{}`", path.display())).collect();
+                return Err(DataError::Unusable {
+                    path: folder.to_owned(),
+                    problem: format!(
+                        "{} data sets in it: {}; name the one to use (if they are classes, their images belong directly into them)",
+                        found.len(),
+                        names.join(", ")
+                    ),
+                });
+            }
+        }
+        if depth < DEPTH {
+            let mut next = Vec::new();
+            for candidate in &level {
+                // What cannot be read is no data set.
+                next.extend(subfolders(candidate).unwrap_or_default());
+                if next.len() > FOLDERS {
+                    return Ok(None);
+                }
+            }
+            level = next;
+        }
+    }
+    Ok(None)
+}
