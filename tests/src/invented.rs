@@ -25,6 +25,7 @@ pub fn config(strategy: StrategyKind, trials: u64, seed: u64) -> StudyConfig {
         validation: "0.1".into(),
         name: "invented".into(),
         sha256: String::new(),
+        summary: None,
     };
     let limits = Limits { max_size: Some(9_000), max_ram: Some(16_000), max_macs: Some(1_000_000) };
     preset.config(seed, Space::open("extended").expect("built in"), limits, data)

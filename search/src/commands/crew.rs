@@ -175,7 +175,7 @@ impl Crew<'_> {
                     .line(&format!("{trial:>5} taken over from worker {place}, which was silent too long"));
             }
             // Whoever ended them, trials are shown as the store has them.
-            Event::Joined | Event::Ended { .. } => {}
+            Event::Data { .. } | Event::Joined | Event::Ended { .. } => {}
         }
     }
 

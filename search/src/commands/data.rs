@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use bomp_export::data::{self, Dataset, Format, Images, ValidationSize};
+use bomp_export::data::{self, Dataset, Format, Images, Split, Summary, ValidationSize};
 
 /// Training, validation and test images.
 pub(crate) struct StudyData {
@@ -13,6 +13,7 @@ pub(crate) struct StudyData {
     pub(crate) training: Images,
     /// Images that score a trial.
     pub(crate) validation: Images,
+    split: Split,
 }
 
 impl StudyData {
@@ -22,7 +23,12 @@ impl StudyData {
         let split = data::split(&dataset, validation, seed)?;
         let training = dataset.train.subset(&split.train_indices);
         let validation = dataset.train.subset(&split.validation_indices);
-        Ok(Self { dataset, training, validation })
+        Ok(Self { dataset, training, validation, split })
+    }
+
+    /// What a look at them shows.
+    pub(crate) fn summary(&self) -> Summary {
+        data::summarise(&self.dataset, &self.split)
     }
 
     /// Loads what a study was made with, from where it was or from `elsewhere`.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use bomp_export::data::Summary;
 use bomp_search::study::Trial;
 use bomp_search::train::Progress;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,11 @@ pub(crate) struct Line {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub(crate) enum Event {
+    /// What the data of a new study are, before any worker joins it.
+    Data {
+        /// As `bomp-search data --json` prints it.
+        summary: Box<Summary>,
+    },
     /// It has joined the study.
     Joined,
     /// A trial begins.

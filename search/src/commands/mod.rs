@@ -9,6 +9,7 @@ mod event;
 mod finalise;
 mod front;
 mod import;
+mod look;
 mod options;
 mod preset;
 mod progress;
@@ -37,6 +38,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<options::Run>),
+    Data(options::Look),
     Resume(options::Resume),
     Worker(options::Worker),
     Status(StudyOptions),
@@ -72,6 +74,7 @@ pub(crate) enum Outcome {
 pub(crate) fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => run::start(&options),
+        Command::Data(options) => look::run(&options),
         Command::Resume(options) => run::resume(&options),
         Command::Worker(options) => worker::run(&options),
         Command::Status(options) => status::run(&options),

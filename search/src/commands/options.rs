@@ -78,12 +78,36 @@ pub(crate) struct Data {
     /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
-    /// Format of the data: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, folder, or folder:HxWxC to bring images to one size (height,
+    /// width, channels 1 or 3; what does not fit is letterboxed, with :crop behind it cut, with :stretch distorted)
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) format: Format,
     /// Training images held out to score trials: a fraction such as 0.1, or a number of images
     #[arg(long, value_name = "PART", default_value_t)]
     pub(crate) validation: ValidationSize,
+}
+
+/// Look at data before training on them: what they are read as, images per class, repeated images, likely mistakes
+///
+/// `run` prints the same in short before it starts. docs/own-data.md tells how to bring data of your own.
+#[derive(clap::Args)]
+pub(crate) struct Look {
+    /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
+    #[arg(value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, folder, or folder:HxWxC to bring images to one size (height,
+    /// width, channels 1 or 3; what does not fit is letterboxed, with :crop behind it cut, with :stretch distorted)
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(crate) format: Format,
+    /// Training images held out to score trials: a fraction such as 0.1, or a number of images
+    #[arg(long, value_name = "PART", default_value_t)]
+    pub(crate) validation: ValidationSize,
+    /// Seed by which validation images are drawn
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Training in the loop and after it; what is not set comes from the preset. An epoch is one pass over the training images;

@@ -10,7 +10,7 @@ use bomp_search::study::{DataConfig, Location, Preset, Storage, StrategyKind};
 use bomp_search::train;
 
 use super::data::StudyData;
-use super::event::Events;
+use super::event::{Event, Events, Line};
 use super::progress::{Bars, Interrupt, Listener};
 use super::trainer::{Floats, Machine, Trainer};
 use super::{Outcome, crew, options, table};
@@ -47,10 +47,17 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
         Limits { max_size: limit(options.max_size), max_ram: limit(max_ram), max_macs: options.max_macs };
     SpaceProblem::new(space.clone(), limits)?;
     let origin = std::path::absolute(&path)?;
+    let summary = loaded.summary();
+    eprint!("{summary}");
     let data = DataConfig::new(origin, options.data.format, options.data.validation, dataset);
+    let data = DataConfig { summary: Some(summary.clone()), ..data };
     let config = preset.config(options.seed, space, limits, data);
     let mut store = options.study.create(&config)?;
     let _lock = options.study.lock()?;
+    if options.crew.json {
+        let worker = options.crew.sharing.worker().id;
+        Line { worker, event: Event::Data { summary: Box::new(summary) } }.print();
+    }
     let data = options.data.data.as_ref().map(|_| path.as_path());
     let work = Work { study: &options.study, trials: config.trials, crew: &options.crew, device, data };
     work.search(&mut *store, loaded)
@@ -68,6 +75,9 @@ pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
     };
     let data = options.data.as_deref();
     let loaded = StudyData::of_study(store.config(), data)?;
+    if let Some(summary) = &store.config().data.summary {
+        eprint!("{summary}");
+    }
     let work = Work { study: &options.study, trials, crew: &options.crew, device, data };
     work.search(&mut *store, loaded)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bomp_export::data::{Dataset, Format, ValidationSize};
+use bomp_export::data::{Dataset, Format, Summary, ValidationSize};
 use serde::{Deserialize, Serialize};
 
 use crate::bo::strategy::{Ehvi, Evolution, Paper, Random, Score, Strategy};
@@ -50,10 +50,13 @@ pub struct DataConfig {
     pub name: String,
     /// SHA-256 over shape, labels and pixels.
     pub sha256: String,
+    /// What a look at them showed; studies of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
 }
 
 impl DataConfig {
-    /// Of data that were loaded from `path`.
+    /// Of data that were loaded from `path`, without a summary.
     #[must_use]
     pub fn new(path: PathBuf, format: Format, validation: ValidationSize, dataset: &Dataset) -> Self {
         Self {
@@ -62,6 +65,7 @@ impl DataConfig {
             validation: validation.to_string(),
             name: dataset.name.clone(),
             sha256: dataset.sha256.clone(),
+            summary: None,
         }
     }
 }

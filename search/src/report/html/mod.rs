@@ -1,5 +1,6 @@
 //! The page: one HTML file with everything in it, readable without scripts, network and colour sight.
 
+mod data;
 mod style;
 mod tables;
 
@@ -38,6 +39,7 @@ pub fn page(report: &Report, refresh: Option<u32>) -> String {
 
 fn section(page: &mut String, report: &Report, study: &StudyReport) {
     let _ = write!(page, "<section>\n<h2>{}</h2>\n", escape(&study.name));
+    page.push_str(&data::data(study));
     figures(page, &plots::of_study(report, study));
     page.push_str(&tables::front(study));
     page.push_str(&tables::finished(study));

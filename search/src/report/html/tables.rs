@@ -10,13 +10,13 @@ use crate::study::TrialState;
 
 /// How a column is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Column {
+pub(super) enum Column {
     Text(&'static str),
     Number(&'static str),
 }
 
 /// A table of `rows`, each with a class of its own and cells that are text, not markup.
-fn table(columns: &[Column], rows: impl Iterator<Item = (&'static str, Vec<String>)>) -> String {
+pub(super) fn table(columns: &[Column], rows: impl Iterator<Item = (&'static str, Vec<String>)>) -> String {
     let mut html = String::from("<div class=\"table\">\n<table>\n<thead><tr>");
     for column in columns {
         let _ = match column {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bomp_export::data::{ClassImages, Summary};
 use rand::RngExt;
 
 use crate::bo::problem::{Point, Problem};
@@ -84,6 +85,7 @@ fn config(seed: u64, trials: u64) -> StudyConfig {
         validation: "0.1".into(),
         name: NASTY.into(),
         sha256: "0".repeat(64),
+        summary: Some(summary()),
     };
     let preset = Preset { trials, reference_accuracy: 0.6, ..Preset::open("two-cores").unwrap() };
     preset.config(seed, Space::open("extended").unwrap(), limits, data)
@@ -105,5 +107,28 @@ fn measured(space: &Space, point: &Point, usage: Usage, chance: f64) -> Measured
         trained_images: 81_000,
         seconds: 30.0 + usage.macs as f64 / 1e5,
         halfway: None,
+    }
+}
+
+/// A summary with names that are markup wherever they are not escaped.
+fn summary() -> Summary {
+    let class = ClassImages { name: NASTY.into(), training: 7, validation: 2, test: 3 };
+    Summary {
+        name: NASTY.into(),
+        shape: [28, 28, 1],
+        training: 14,
+        validation: 4,
+        test: 6,
+        range: [0, 255],
+        classes: vec![class.clone(), class],
+        constant_answer: 2,
+        commonest: NASTY.into(),
+        test_seen: 1,
+        validation_seen: 0,
+        contradictory: 0,
+        constant: 0,
+        dark: 0,
+        notes: vec![NASTY.into()],
+        warnings: vec![NASTY.into()],
     }
 }
