@@ -68,6 +68,12 @@ pub struct Provenance {
     pub float_correct: usize,
     /// Test images that the packed network classifies correctly with the integer runtime.
     pub integer_correct: usize,
+    /// Test images of each class, in the order of the logits; empty in files of versions that did not count them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_images: Vec<usize>,
+    /// Of these, those that the packed network classifies correctly with the integer runtime.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_correct: Vec<usize>,
     /// Images trained on, for this network, all epochs together.
     pub trained_images: u64,
     /// SHA-256 of each packed model that was its teacher.

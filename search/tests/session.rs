@@ -67,7 +67,7 @@ impl Evaluator for Invented {
         }
         let lead = assignment.proposal.lead.unwrap_or(assignment.number);
         let (halfway, end) = invented_accuracy(lead, assignment.proposal.usage.bytes);
-        let seen = Halfway { correct: (halfway * 2_000.0) as u64, images: 2_000 };
+        let seen = Halfway { correct: (halfway * 2_000.0) as u64, images: 2_000, balanced_accuracy: None };
         if let Some(hurdle) = &assignment.hurdle
             && !hurdle.clears(seen.accuracy())
         {
@@ -88,6 +88,7 @@ impl Evaluator for Invented {
             trained_images: 81_000,
             seconds: 1.0,
             halfway: assignment.proposal.lead.is_none().then_some(seen),
+            by_class: Vec::new(),
         })
     }
 

@@ -45,6 +45,7 @@ pub fn measured(number: u64, bytes: usize, seconds: f64) -> Measured {
         trained_images: 81_000,
         seconds,
         halfway: None,
+        by_class: Vec::new(),
     }
 }
 

@@ -133,7 +133,8 @@ fn finished(seconds: f64) -> TrialState {
         images: 6_000,
         trained_images: 81_000,
         seconds,
-        halfway: Some(Halfway { correct: 1_500, images: 2_000 }),
+        halfway: Some(Halfway { correct: 1_500, images: 2_000, balanced_accuracy: None }),
+        by_class: Vec::new(),
     })
 }
 
@@ -156,7 +157,7 @@ fn trials_are_read_as_they_were_written(place: Place<'_>) {
     let place = place("written");
     let mut store = create(&place, LONG);
     let given_up = GivenUp {
-        halfway: Halfway { correct: 1, images: 3 },
+        halfway: Halfway { correct: 1, images: 3, balanced_accuracy: None },
         expected_accuracy: 1.0 / 3.0,
         bound: 0.1 + 0.2,
         level: f64::MIN_POSITIVE,

@@ -121,6 +121,7 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
             trained_images,
             seconds: 1.0,
             halfway: None,
+            by_class: Vec::new(),
         };
         let state = TrialState::Finished(measured);
         let trial = Trial {

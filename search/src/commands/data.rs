@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bomp_export::data::{self, Dataset, Format, Images, Split, Summary, ValidationSize};
 
 /// Training, validation and test images.
@@ -29,6 +29,33 @@ impl StudyData {
     /// What a look at them shows.
     pub(crate) fn summary(&self) -> Summary {
         data::summarise(&self.dataset, &self.split)
+    }
+
+    /// Refuses data of which a class has no validation image, so that its recall would be unknown.
+    pub(crate) fn every_class_is_scored(&self, asked: ValidationSize, seed: u64) -> Result<()> {
+        let (names, train) = (&self.dataset.class_names, &self.dataset.train);
+        let missing = |counts: &[usize]| counts.iter().position(|&count| count == 0);
+        let Some(class) = missing(&self.validation.class_counts(names.len())) else { return Ok(()) };
+        let (name, objective) = (&names[class], "--objective balanced-accuracy");
+        // What is advised is tried first: rounding decides whether a rare class gives an image.
+        let enough = |size: &ValidationSize| {
+            let split = data::split(&self.dataset, *size, seed).ok();
+            let held_out = split.map(|split| train.subset(&split.validation_indices));
+            held_out.is_some_and(|held_out| missing(&held_out.class_counts(names.len())).is_none())
+        };
+        let mut sizes = (1..=18).map(|step| ValidationSize::Fraction(f64::from(step) / 20.0));
+        match sizes.find(enough) {
+            Some(size) => bail!(
+                "{objective}: class `{name}` has no image among the {} validation images of --validation {asked}; \
+                 --validation {size} gives every class one",
+                self.validation.len()
+            ),
+            None => bail!(
+                "{objective}: class `{name}` has {} training images, too few to hold one out for validation; add \
+                 images of it, or use --objective accuracy",
+                train.class_counts(names.len())[class]
+            ),
+        }
     }
 
     /// Loads what a study was made with, from where it was or from `elsewhere`.

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, ensure};
 use bomp_export::candidate::{Candidate, Provenance};
-use bomp_export::{evaluate, lower, write};
-use bomp_runtime::Model;
+use bomp_export::{lower, write};
 use bomp_search::recipe::Quantisation;
 use bomp_search::space::Usage;
-use bomp_search::study::{Location, Preset, StudyConfig, Trial};
+use bomp_search::study::{Location, Preset, StudyConfig, Trial, balanced_accuracy};
 use bomp_search::train::{self, DeviceImages, TrainError};
 use serde::Serialize;
 
@@ -19,6 +18,7 @@ use super::data::StudyData;
 use super::event::Training;
 use super::progress::{Bars, Interrupt};
 use super::teacher::Teacher;
+use super::recall::{self, ClassRecall};
 use super::{Outcome, front, options};
 
 /// A finished network, as `--json` lists it. Counts are test images.
@@ -33,6 +33,10 @@ struct Finished {
     float_correct: usize,
     integer_correct: usize,
     trained_images: u64,
+    /// Of each class, in the order of the logits.
+    recall: Vec<ClassRecall>,
+    /// Mean of the recall of the classes that have test images.
+    balanced_accuracy: f64,
 }
 
 /// Finishes the networks asked for.
@@ -106,6 +110,8 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
             trial.usage.bytes,
             folder.display()
         ));
+        let recall = recall::of(&candidate, &loaded, options.machine.threads())?;
+        bars.line(&format!("  {}", recall::line(&recall)));
         bars.step();
         finished.push(Finished {
             trial: trial.number,
@@ -117,6 +123,10 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
             float_correct: provenance.float_correct,
             integer_correct: provenance.integer_correct,
             trained_images: provenance.trained_images,
+            balanced_accuracy: balanced_accuracy(
+                recall.iter().map(|class| (class.correct as u64, class.images as u64)),
+            ),
+            recall,
         });
     }
     drop(bars);
@@ -204,19 +214,18 @@ fn provenance(
     }
 }
 
-/// Packs a finished network and runs the test images through the device's own arithmetic: size and accuracy must be what
-/// was promised, or nothing is written.
+/// Packs a finished network and runs the test images through the device's own arithmetic: size and accuracy, of each class
+/// too, must be what was promised, or nothing is written.
 fn confirm(candidate: &Candidate, trial: &Trial, loaded: &StudyData, threads: usize) -> Result<()> {
-    let (number, test) = (trial.number, &loaded.dataset.test);
+    let number = trial.number;
     let blob = write::blob(&lower::lower(candidate)?)?;
     ensure!(blob.len() == trial.usage.bytes, "trial {number}: the packed size is not the predicted one");
-    let model = Model::new(&blob).map_err(|error| anyhow!("trial {number}: {error}"))?;
-    let logits = evaluate::logits(&model, test, threads, &|_| ())?;
-    let correct = evaluate::correct(&evaluate::predictions(&logits, model.classes()), &test.labels);
-    let measured = candidate.provenance.integer_correct;
+    let counted = recall::on_device(&blob, loaded, threads)?;
+    let measured = &candidate.provenance;
     ensure!(
-        correct == measured,
-        "trial {number}: the runtime classifies {correct} test images correctly, training measured {measured}"
+        counted == measured.class_correct && counted.iter().sum::<usize>() == measured.integer_correct,
+        "trial {number}: the runtime classifies {counted:?} test images of each class correctly, training measured {:?}",
+        measured.class_correct
     );
     Ok(())
 }

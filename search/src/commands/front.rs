@@ -18,7 +18,7 @@ pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
     if options.json {
         println!("{}", serde_json::to_string_pretty(&front)?);
     } else {
-        println!("{}", table::HEADING);
+        println!("{}", table::heading(store.config().objective));
         front.iter().for_each(|trial| println!("{}", table::line(trial)));
         let hypervolume = proposal::hypervolume(store.config(), &front);
         println!(

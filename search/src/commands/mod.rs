@@ -13,6 +13,7 @@ mod look;
 mod options;
 mod preset;
 mod progress;
+mod recall;
 mod report;
 mod run;
 mod salvage;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bomp_export::data::{Format, ValidationSize};
 use bomp_search::quantity;
-use bomp_search::recipe::{Mode, Quantisation};
-use bomp_search::study::{Location, StrategyKind, Worker as Terms};
+use bomp_search::recipe::{ClassWeights, Mode, Quantisation};
+use bomp_search::study::{Location, Objective, StrategyKind, Worker as Terms};
 
 use super::StudyOptions;
 
@@ -29,6 +29,9 @@ pub(crate) struct Run {
     /// Which bit widths there are, and how networks are quantised in the loop and afterwards [default: the preset's]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,
+    /// What trials are scored by; balanced-accuracy for data with rare classes [default: the preset's, or else accuracy]
+    #[arg(long, value_enum)]
+    pub(crate) objective: Option<Objective>,
     /// Trials, the seed network included [default: the preset's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) trials: Option<u64>,
@@ -141,6 +144,10 @@ pub(crate) struct Training {
     /// Mirror half of the training images left to right
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(crate) flip: Option<bool>,
+    /// Weights of the classes in the loss, of trials and finished networks; balanced for data with rare classes
+    /// [default: the preset's, or else none]
+    #[arg(long, value_enum)]
+    pub(crate) class_weights: Option<ClassWeights>,
 }
 
 /// Who works on the study.

@@ -6,7 +6,7 @@ use bomp_export::ir::Bits;
 use bomp_search::recipe::{Mode, TrainConfig};
 use bomp_search::session::{self, Ending};
 use bomp_search::space::{Limits, Space, SpaceProblem};
-use bomp_search::study::{DataConfig, Location, Preset, Storage, StrategyKind};
+use bomp_search::study::{DataConfig, Location, Objective, Preset, Storage, StrategyKind};
 use bomp_search::train;
 
 use super::data::StudyData;
@@ -27,6 +27,9 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     let path = options.data.data.clone().unwrap_or_else(data::default_folder);
     let loaded = StudyData::load(&path, options.data.format, options.data.validation, options.seed)?;
     let dataset = &loaded.dataset;
+    if preset.objective == Objective::BalancedAccuracy {
+        loaded.every_class_is_scored(options.data.validation, options.seed)?;
+    }
     let definition = space.definition();
     ensure!(
         preset.mode == Mode::Jasq || !definition.bits.choices.contains(&Bits::WIDE),
@@ -96,12 +99,14 @@ fn adjusted(options: &options::Run) -> Result<Preset> {
         }
         set(&mut config.augmentation.crop_padding, training.crop_padding.map(usize::from));
         set(&mut config.augmentation.flip, training.flip);
+        set(&mut config.class_weights, training.class_weights);
         config.check()
     };
     adjust(&mut preset.training, training.epochs, training.qaft_epochs)?;
     adjust(&mut preset.final_training, training.final_epochs, training.final_qaft_epochs)?;
     set(&mut preset.space, options.space.clone());
     set(&mut preset.mode, options.mode);
+    set(&mut preset.objective, options.objective);
     // JASQ is an evolution.
     let usual = (preset.mode == Mode::Jasq).then_some(StrategyKind::Evolution);
     set(&mut preset.strategy, options.strategy.or(usual));
@@ -139,7 +144,7 @@ impl Work<'_> {
             trials >= done,
             "{show}: the study has {done} trials already, more than the {trials} asked for"
         );
-        eprintln!("{}", table::HEADING);
+        eprintln!("{}", table::heading(store.config().objective));
         let ending = if self.crew.workers == 1 {
             self.alone(store, loaded, done)?
         } else {

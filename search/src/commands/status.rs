@@ -64,7 +64,7 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
         trained_images as f64 / 1e6,
         saved_images as f64 / 1e6
     );
-    println!("{}", table::HEADING);
+    println!("{}", table::heading(config.objective));
     trials.iter().for_each(|trial| println!("{}", table::line(trial)));
     if let Some(belief) = &study.surrogate {
         println!("front by rising size: trials {}", join(study.front.iter().map(u64::to_string)));

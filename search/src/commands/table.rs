@@ -1,11 +1,17 @@
 //! How trials look in the terminal: one line each, the same in every command.
 
-use bomp_search::study::{Trial, TrialState};
+use bomp_search::study::{Objective, Trial, TrialState};
 
-/// The heading over [`line`]s.
-pub(crate) const HEADING: &str = "trial   accuracy    float   size [B]    RAM [B]   MACs [M]   seconds";
+/// The heading over [`line`]s of a study with this objective.
+pub(crate) fn heading(objective: Objective) -> String {
+    let accuracy = match objective {
+        Objective::Accuracy => "accuracy",
+        Objective::BalancedAccuracy => "balanced",
+    };
+    format!("trial   {accuracy}    float   size [B]    RAM [B]   MACs [M]   seconds")
+}
 
-/// A trial in one line; accuracies are of the validation images, in percent.
+/// A trial in one line; accuracies are the study's objective on the validation images, in percent.
 pub(crate) fn line(trial: &Trial) -> String {
     let usage =
         format!("{:>10} {:>10} {:>10.3}", trial.usage.bytes, trial.usage.ram, trial.usage.macs as f64 / 1e6);
@@ -28,7 +34,7 @@ pub(crate) fn line(trial: &Trial) -> String {
         TrialState::Finished(measured) => format!(
             "{number:>5}    {:>6.2}%  {:>6.2}% {usage}  {:>8.1}",
             100.0 * measured.accuracy(),
-            100.0 * measured.float_correct as f64 / measured.images.max(1) as f64,
+            100.0 * measured.float_accuracy(),
             measured.seconds
         ),
     }

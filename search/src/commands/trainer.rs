@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use bomp_search::recipe::Quantisation;
 use bomp_search::session::{Assignment, Evaluation, Evaluator};
-use bomp_search::study::{GivenUp, Halfway, Measured, StudyConfig, Trial};
+use bomp_search::study::{ClassCount, GivenUp, Halfway, Measured, StudyConfig, Trial};
 use bomp_search::train::{self, DeviceImages, Signal, TrainError, TrainedFloat};
 
 use super::data::StudyData;
@@ -42,6 +42,8 @@ pub(super) struct Trainer {
     training: DeviceImages,
     validation: DeviceImages,
     training_images: usize,
+    /// Validation images of each class.
+    class_images: Vec<usize>,
     threads: usize,
     listener: Box<dyn Listener>,
     interrupt: Interrupt,
@@ -66,6 +68,7 @@ impl Trainer {
             training: DeviceImages::upload(&loaded.training, device)?,
             validation: DeviceImages::upload(&loaded.validation, device)?,
             training_images: loaded.training.labels.len(),
+            class_images: loaded.validation.class_counts(loaded.dataset.class_names.len()),
             threads,
             listener,
             interrupt,
@@ -84,12 +87,14 @@ impl Trainer {
             listener,
             interrupt,
             training_images,
+            class_images,
             floats,
             float: kept,
         } = self;
         let begun = Instant::now();
         let Assignment { number, proposal, hurdle } = assignment;
         let network = config.space.network(&proposal.genotype);
+        let balanced = !config.objective.is_accuracy();
         let data = train::Data { train: training, held_out: validation };
         let run = |trial| train::Run { seed: config.seed, trial, threads: *threads };
         let mut progress = |progress| {
@@ -110,7 +115,7 @@ impl Trainer {
             None => {
                 let mut seen = None;
                 let mut judge = |now: train::Halfway| {
-                    let now = halfway(now);
+                    let now = halfway(now, balanced);
                     seen = Some(now);
                     hurdle.is_none_or(|hurdle| hurdle.clears(now.accuracy()))
                 };
@@ -161,7 +166,8 @@ impl Trainer {
             images: float.images as u64,
             trained_images: scored.trained_images + if own { float.trained_images } else { 0 },
             seconds: scored.seconds + if own { float.seconds } else { 0.0 },
-            halfway: float.halfway.filter(|_| own).map(halfway),
+            halfway: float.halfway.filter(|_| own).map(|seen| halfway(seen, balanced)),
+            by_class: if balanced { by_class(class_images, &scored, &float) } else { Vec::new() },
         };
         self.float = Some((lead, float));
         Ok(Evaluation::Finished(measured))
@@ -201,6 +207,22 @@ impl Evaluator for Trainer {
 }
 
 /// What was seen halfway, as it is kept.
-fn halfway(seen: train::Halfway) -> Halfway {
-    Halfway { correct: seen.correct as u64, images: seen.images as u64 }
+fn halfway(seen: train::Halfway, balanced: bool) -> Halfway {
+    Halfway {
+        correct: seen.correct as u64,
+        images: seen.images as u64,
+        balanced_accuracy: balanced.then_some(seen.balanced_accuracy),
+    }
+}
+
+/// The counts of each class, of which class i has `class_images[i]` validation images.
+fn by_class(class_images: &[usize], scored: &train::Scored, float: &TrainedFloat) -> Vec<ClassCount> {
+    let counts = class_images.iter().zip(&scored.class_correct).zip(&float.class_correct);
+    counts
+        .map(|((&images, &correct), &float_correct)| ClassCount {
+            images: images as u64,
+            correct: correct as u64,
+            float_correct: float_correct as u64,
+        })
+        .collect()
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(options: &options::Worker) -> Result<Outcome> {
         Box::new(Events::new(&worker.id))
     } else {
         eprintln!("worker {} of {}", worker.id, options.study);
-        eprintln!("{}", table::HEADING);
+        eprintln!("{}", table::heading(store.config().objective));
         Box::new(Bars::new("trials", ended(&mut *store)?, trials, 1))
     };
     let machine = Machine { device, threads: options.machine.threads() };

@@ -2,6 +2,7 @@
 //! It is part of a study's configuration: the same values and random streams give the same weights.
 
 mod augmentation;
+mod class_weights;
 mod mode;
 mod schedule;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use augmentation::Augmentation;
+pub use class_weights::ClassWeights;
 pub use mode::{Mode, Quantisation};
 pub use schedule::Schedule;
 
@@ -36,6 +38,9 @@ pub struct TrainConfig {
     pub distillation: f64,
     /// Changes of the training images.
     pub augmentation: Augmentation,
+    /// How much an image counts in the loss, by its class. Absent in configurations of versions without it.
+    #[serde(default, skip_serializing_if = "ClassWeights::is_none")]
+    pub class_weights: ClassWeights,
     /// Parts into which a batch is cut, each computed by one thread. Batch norms use the statistics of a part, so this
     /// number, unlike the number of threads, changes the weights. 1 is best on a GPU.
     pub shards: usize,

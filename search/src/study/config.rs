@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bomp_export::data::{Dataset, Format, Summary, ValidationSize};
 use serde::{Deserialize, Serialize};
 
+use super::Objective;
 use crate::bo::strategy::{Ehvi, Evolution, Paper, Random, Score, Strategy};
 use crate::recipe::{Mode, TrainConfig};
 use crate::space::{Limits, Space};
@@ -81,6 +82,9 @@ pub struct StudyConfig {
     pub trials: u64,
     /// Which bit widths there are, and how networks are quantised.
     pub mode: Mode,
+    /// What trials are scored by. Absent in configurations of versions that had only plain accuracy.
+    #[serde(default, skip_serializing_if = "Objective::is_accuracy")]
+    pub objective: Objective,
     /// How proposals are made.
     pub strategy: StrategyKind,
     /// Random trials before the strategy asks its surrogate; `None` is the strategy's own number.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{DataConfig, StrategyKind, StudyConfig};
+use super::{DataConfig, Objective, StrategyKind, StudyConfig};
 use crate::recipe::{Mode, RecipeError, TrainConfig};
 use crate::space::{Limits, Space};
 
@@ -25,6 +25,9 @@ pub struct Preset {
     pub space: String,
     /// Which bit widths there are, and how networks are quantised.
     pub mode: Mode,
+    /// What trials are scored by; absent: plain accuracy.
+    #[serde(default, skip_serializing_if = "Objective::is_accuracy")]
+    pub objective: Objective,
     /// How networks are proposed.
     pub strategy: StrategyKind,
     /// Random trials before the strategy asks its surrogate; absent: the strategy's own number.
@@ -144,6 +147,7 @@ impl Preset {
             seed,
             trials,
             mode,
+            objective: self.objective,
             strategy,
             initial_trials,
             policies_per_network,

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::record::{self, COLUMNS};
 use super::sqlite::{FILE, Sqlite, database, read};
-use super::{StoreError, StudyConfig, Trial, TrialState};
+use super::{StoreError, StudyConfig, Trial};
 use crate::space::Usage;
 
 /// So many numbers in a row without a trial are the end.
@@ -116,12 +116,11 @@ pub fn sound(config: &StudyConfig, trial: &Trial) -> Option<String> {
     if trial.lead.is_some_and(|lead| lead >= trial.number) {
         return Some("lead is not an earlier trial".into());
     }
-    match trial.state {
-        TrialState::Finished(measured) if measured.correct > measured.images => {
-            Some(format!("measured: {} of {} images are correct", measured.correct, measured.images))
-        }
-        _ => None,
+    let measured = trial.measured()?;
+    if measured.by_class.is_empty() != config.objective.is_accuracy() {
+        return Some(format!("measured: by_class does not fit the study's objective, {}", config.objective.name()));
     }
+    measured.contradiction().map(|problem| format!("measured: {problem}"))
 }
 
 fn own_config(connection: &Connection) -> Result<Option<(i64, String)>, rusqlite::Error> {

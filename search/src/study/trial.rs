@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::balanced_accuracy;
 use crate::space::Usage;
 use crate::space::genotype::Genotype;
 
 /// What training and evaluation measured. Counts are images.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Validation images classified correctly by the quantised network, with the device's integer arithmetic.
     pub correct: u64,
@@ -21,22 +22,39 @@ pub struct Measured {
     /// What was seen halfway through the float training, if the study looks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halfway: Option<Halfway>,
+    /// Of each class, where the study's objective is balanced accuracy; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_class: Vec<ClassCount>,
+}
+
+/// Validation images of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCount {
+    /// All.
+    pub images: u64,
+    /// Classified correctly by the quantised network, with the device's integer arithmetic.
+    pub correct: u64,
+    /// Classified correctly by the float network.
+    pub float_correct: u64,
 }
 
 /// A look at a float network after half of its training. Counts are images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Halfway {
     /// Classified correctly.
     pub correct: u64,
     /// Looked at: some of the validation images.
     pub images: u64,
+    /// Balanced accuracy, 0..=1, where that is the study's objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced_accuracy: Option<f64>,
 }
 
 impl Halfway {
-    /// Accuracy, 0..=1.
+    /// The study's objective, 0..=1.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.images.max(1) as f64
+        self.balanced_accuracy.unwrap_or(self.correct as f64 / self.images.max(1) as f64)
     }
 }
 
@@ -60,16 +78,47 @@ pub struct GivenUp {
 }
 
 impl Measured {
-    /// Validation accuracy of the quantised network, 0..=1.
+    /// The study's objective of the quantised network on the validation images, 0..=1: plain accuracy, or
+    /// balanced accuracy where the counts of each class are kept.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.images.max(1) as f64
+        if self.by_class.is_empty() {
+            self.correct as f64 / self.images.max(1) as f64
+        } else {
+            balanced_accuracy(self.by_class.iter().map(|class| (class.correct, class.images)))
+        }
     }
 
-    /// Validation accuracy of the float network, 0..=1.
+    /// The same of the float network.
     #[must_use]
     pub fn float_accuracy(&self) -> f64 {
-        self.float_correct as f64 / self.images.max(1) as f64
+        if self.by_class.is_empty() {
+            self.float_correct as f64 / self.images.max(1) as f64
+        } else {
+            balanced_accuracy(self.by_class.iter().map(|class| (class.float_correct, class.images)))
+        }
+    }
+
+    /// What cannot be true of these counts, if anything.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<String> {
+        let Self { correct, float_correct, images, by_class, .. } = self;
+        if correct > images || float_correct > images {
+            return Some(format!("{} of {images} images are correct", correct.max(float_correct)));
+        }
+        if let Some(class) = by_class.iter().position(|c| c.correct.max(c.float_correct) > c.images) {
+            return Some(format!("by_class: more images of class {class} are correct than there are"));
+        }
+        let sums = by_class.iter().fold(Some([0u64; 3]), |sums, class| {
+            let [all, integer, float] = sums?;
+            Some([
+                all.checked_add(class.images)?,
+                integer.checked_add(class.correct)?,
+                float.checked_add(class.float_correct)?,
+            ])
+        });
+        let fits = by_class.is_empty() || sums == Some([*images, *correct, *float_correct]);
+        (!fits).then(|| "by_class: the classes together are not the images of the trial".to_owned())
     }
 }
 

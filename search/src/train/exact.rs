@@ -19,7 +19,7 @@ use bomp_runtime::quant::Output;
 use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
-use super::fold::{CHUNK, correct};
+use super::fold::{CHUNK, correct, total};
 use super::host::{self, After, Arithmetic, HostNet, Requantise, Weights};
 use super::images::{DeviceImages, to_planes};
 use super::net::{forward, spatial_sum, weight_shapes, weighted_sum};
@@ -148,8 +148,8 @@ impl ExactNet {
         })
     }
 
-    /// Number of `images` that the device classifies correctly.
-    pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<usize, TrainError> {
+    /// Number of `images` of each class that the device classifies correctly.
+    pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<Vec<usize>, TrainError> {
         let counts = map_chunks(images, CHUNK, threads, || {
             let (net, mut host) = (self.share(), OnHost::new(self));
             move |images| match &mut host {
@@ -159,7 +159,7 @@ impl ExactNet {
                 None => correct(&net.logits(&images.pixels), &images.labels),
             }
         })?;
-        Ok(counts.iter().sum())
+        Ok(total(&counts))
     }
 }
 

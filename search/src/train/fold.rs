@@ -116,8 +116,8 @@ impl Folded {
         })
     }
 
-    /// Number of `images` that the float network classifies correctly.
-    pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<usize, TrainError> {
+    /// Number of `images` of each class that the float network classifies correctly.
+    pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<Vec<usize>, TrainError> {
         let counts = map_chunks(images, CHUNK, threads, || {
             let (folded, mut host) = (self.share(), FoldedOnHost::new(self));
             move |images| match &mut host {
@@ -127,12 +127,18 @@ impl Folded {
                 None => correct(&folded.logits(to_input(&images.pixels), |_, _| ()), &images.labels),
             }
         })?;
-        Ok(counts.iter().sum())
+        Ok(total(&counts))
     }
 }
 
-/// Rows of `logits` [N, CLASSES] whose largest value, the first of equals, is at the label.
-pub(super) fn correct(logits: &Tensor, labels: &Tensor) -> usize {
+/// The sums of `counts` by class.
+pub(super) fn total(counts: &[Vec<usize>]) -> Vec<usize> {
+    let classes = counts.first().map_or(0, Vec::len);
+    (0..classes).map(|class| counts.iter().map(|part| part[class]).sum()).collect()
+}
+
+/// Rows of each class of `logits` [N, CLASSES] whose largest value, the first of equals, is at the label.
+pub(super) fn correct(logits: &Tensor, labels: &Tensor) -> Vec<usize> {
     // argmax leaves open which of equal values it names.
     let largest = logits.amax([1i64].as_slice(), true);
     let classes = logits.size()[1];
@@ -140,5 +146,7 @@ pub(super) fn correct(logits: &Tensor, labels: &Tensor) -> usize {
     let first =
         candidates.where_self(&logits.eq_tensor(&largest), &Tensor::from(classes).to_device(logits.device()));
     let first = first.amin([1i64].as_slice(), false);
-    first.eq_tensor(labels).sum(Kind::Int64).int64_value(&[]) as usize
+    let right = labels.masked_select(&first.eq_tensor(labels));
+    let counts = Vec::<i64>::try_from(right.bincount(None::<&Tensor>, classes)).expect("counts are integers");
+    counts.into_iter().map(|count| count as usize).collect()
 }

@@ -103,6 +103,6 @@ fn gpu_counts_what_the_host_counts() {
     let finished =
         finish(&network, data, &config, quantisation, run, Provenance::default(), progress).unwrap();
     let lowered = lower(&finished.candidate).unwrap();
-    let on_host = ExactNet::new(&lowered, Device::Cpu).correct(&host, 1).unwrap();
+    let on_host = ExactNet::new(&lowered, Device::Cpu).correct(&host, 1).unwrap().iter().sum::<usize>();
     assert_eq!(finished.candidate.provenance.integer_correct, on_host);
 }

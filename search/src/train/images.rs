@@ -1,6 +1,6 @@
 //! Labelled images on the device, as bytes: uploaded once, then picked and converted there.
 
-use bomp_export::data::Images;
+use bomp_export::data::{self, Images};
 use bomp_export::ir::{Network, Shape};
 use tch::{Device, Kind, Tensor};
 
@@ -59,6 +59,17 @@ impl DeviceImages {
         self.labels.size()[0] as usize
     }
 
+    /// Number of images of each of `classes` classes; labels at or above it are left out.
+    pub(super) fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for label in Vec::<i64>::try_from(&self.labels).expect("labels are integers") {
+            if let Some(count) = usize::try_from(label).ok().and_then(|label| counts.get_mut(label)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
     /// The device that holds the images.
     #[must_use]
     pub fn device(&self) -> Device {
@@ -82,11 +93,17 @@ impl DeviceImages {
         Self { pixels: part(&self.pixels), labels: part(&self.labels), opinions: None, shape: self.shape }
     }
 
-    /// At most `count` images spread evenly over the whole, without opinions.
+    /// At most `count` images that stand for the whole, without opinions: spread evenly over it, unless that misses classes, as
+    /// it does where the order of the classes repeats itself; then a sample stratified by class.
     pub(super) fn spread(&self, count: usize) -> Self {
-        let count = count.clamp(1, self.len()) as i64;
-        let indices = Tensor::arange(count, (Kind::Int64, self.device())) * self.len() as i64;
-        let indices = indices.divide_scalar_mode(count, "floor");
+        let count = count.clamp(1, self.len());
+        let labels: Vec<u16> = Vec::<i64>::try_from(&self.labels)
+            .expect("labels are integers")
+            .into_iter()
+            .map(|label| u16::try_from(label).unwrap_or(u16::MAX))
+            .collect();
+        let indices = representative(&labels, count);
+        let indices = Tensor::from_slice(&indices).to_device(self.device());
         Self {
             pixels: self.pixels.index_select(0, &indices),
             labels: self.labels.index_select(0, &indices),
@@ -110,6 +127,28 @@ impl DeviceImages {
     }
 }
 
+/// The least share of an even spread that a class has of what it should have. Among shuffled images, none is as unlucky.
+const FAIR: f64 = 0.25;
+/// Images that a class should have for its share to say anything.
+const ENOUGH: f64 = 8.0;
+
+/// `count` indices into `labels`, ascending, for [`DeviceImages::spread`].
+fn representative(labels: &[u16], count: usize) -> Vec<i64> {
+    let even: Vec<usize> = (0..count).map(|at| at * labels.len() / count).collect();
+    let classes = labels.iter().max().map_or(0, |&largest| usize::from(largest) + 1);
+    let (mut all, mut spread) = (vec![0usize; classes], vec![0usize; classes]);
+    labels.iter().for_each(|&label| all[usize::from(label)] += 1);
+    even.iter().for_each(|&index| spread[usize::from(labels[index])] += 1);
+    let part = count as f64 / labels.len() as f64;
+    let misses = |(&all, &spread): (&usize, &usize)| {
+        let share = all as f64 * part;
+        share >= ENOUGH && (spread as f64) < FAIR * share
+    };
+    let chosen =
+        if all.iter().zip(&spread).any(misses) { data::stratified(labels, classes, count) } else { even };
+    chosen.into_iter().map(|index| index as i64).collect()
+}
+
 /// Pixels [N, H, W, C] (u8) as planes [N, C, H, W] of 0..=255.
 pub(super) fn to_planes(pixels: &Tensor) -> Tensor {
     pixels.permute([0, 3, 1, 2]).to_kind(Kind::Float).contiguous()
@@ -119,4 +158,26 @@ pub(super) fn to_planes(pixels: &Tensor) -> Tensor {
 /// is the pixel less 128 with step 1/255 and zero point -128.
 pub(super) fn to_input(pixels: &Tensor) -> Tensor {
     to_planes(pixels) * (1.0 / 255.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_even_unless_that_misses_classes() {
+        // In the order of the classes and shuffled, as data usually are.
+        let sorted: Vec<u16> = (0..2_560).map(|index| index / 256).collect();
+        let even: Vec<i64> = (0..256).map(|at| at * 10).collect();
+        assert_eq!(representative(&sorted, 256), even);
+        let shuffled: Vec<u16> = (0..2_560u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 16) as u16 % 10).collect();
+        assert_eq!(representative(&shuffled, 256), even);
+        // Ten classes by turns: every tenth image is of one class.
+        let by_turns: Vec<u16> = (0..2_560).map(|index| index % 10).collect();
+        let mut counts = [0; 10];
+        representative(&by_turns, 256).iter().for_each(|&index| counts[by_turns[index as usize] as usize] += 1);
+        assert!(counts.iter().all(|count| (25..=26).contains(count)), "{counts:?}");
+        assert_eq!(representative(&by_turns, 2_560), (0..2_560).collect::<Vec<i64>>());
+        assert_eq!(representative(&[3], 1), [0]);
+    }
 }

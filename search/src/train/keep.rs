@@ -51,6 +51,7 @@ pub fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<(), Wri
         ("identity".to_owned(), identity.to_owned()),
         ("correct".to_owned(), float.correct.to_string()),
         ("images".to_owned(), float.images.to_string()),
+        ("class_correct".to_owned(), serde_json::to_string(&float.class_correct).expect("a list of numbers")),
     ]);
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|error| WriteError { path: path.to_owned(), source: std::io::Error::other(error) })?;
@@ -95,6 +96,7 @@ pub fn load(identity: &str, path: &Path, network: &Network, device: Device) -> O
         folded: Folded { network: Arc::new(network.clone()), parameters, statistics },
         correct: metadata.get("correct")?.parse().ok()?,
         images: metadata.get("images")?.parse().ok()?,
+        class_correct: serde_json::from_str(metadata.get("class_correct")?).ok()?,
         halfway: None,
         trained_images: 0,
         seconds: 0.0,

@@ -2,7 +2,9 @@
 //!
 //! Both compute the same function; which one does depends on the device of the parameters alone.
 
-use tch::{Device, Tensor};
+use std::sync::Arc;
+
+use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
 use super::float::FloatNet;
@@ -44,31 +46,50 @@ fn derive(parameters: &Tensor, loss: impl FnOnce(&Tensor) -> Tensor) -> Gradient
 }
 
 /// Cross entropy, and the distance from a teacher's opinions where the images have them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Loss {
     /// Part of each label that is spread over all classes.
     pub(super) label_smoothing: f64,
     /// Part of the loss that is the distance from the teacher, 0..=1.
     pub(super) distillation: f64,
+    /// How much an image of each class counts, [CLASSES]; `None`: as 1.
+    pub(super) class_weights: Option<Arc<[f64]>>,
 }
 
 impl Loss {
     /// The mean over `images`, whose `logits` are [N, CLASSES], and its gradient by them.
-    fn on_host(self, logits: &[f32], images: &Picked) -> (f64, Vec<f32>) {
+    fn on_host(&self, logits: &[f32], images: &Picked) -> (f64, Vec<f32>) {
         let opinions = images.opinions.as_ref().map(floats);
         let teacher = opinions.as_ref().map(|logits| Teacher { logits, part: self.distillation });
-        host::cross_entropy(logits, &classes(&images.labels), self.label_smoothing, teacher)
+        let weights = self.class_weights.as_deref();
+        host::cross_entropy(logits, &classes(&images.labels), self.label_smoothing, weights, teacher)
     }
 
     /// The mean over `images`, whose `logits` are [N, CLASSES].
-    fn of(self, logits: &Tensor, images: &Picked) -> Tensor {
-        let (reduction, weight) = (tch::Reduction::Mean, None::<&Tensor>);
-        let hard = logits.cross_entropy_loss(&images.labels, weight, reduction, -100, self.label_smoothing);
+    fn of(&self, logits: &Tensor, images: &Picked) -> Tensor {
+        // libtorch's own class weights divide by their sum over the batch, which its parts on several threads do not
+        // know, and smooth labels in another way.
+        let weights = self.class_weights.as_ref().map(|weights| {
+            let weights = Tensor::from_slice(weights).to_kind(Kind::Float).to_device(logits.device());
+            weights.index_select(0, &images.labels)
+        });
+        let reduction = if weights.is_some() { tch::Reduction::None } else { tch::Reduction::Mean };
+        let none = None::<&Tensor>;
+        let hard = logits.cross_entropy_loss(&images.labels, none, reduction, -100, self.label_smoothing);
+        let hard = match &weights {
+            Some(weights) => (hard * weights).mean(None),
+            None => hard,
+        };
         let Some(opinions) = &images.opinions else { return hard };
         // Hinton et al., "Distilling the knowledge in a neural network", 2015, section 2.
         let opinions = (opinions / TEMPERATURE).softmax(-1, None);
         let softened = (logits / TEMPERATURE).log_softmax(-1, None);
-        let soft = -(&opinions * softened).sum(None) / opinions.size()[0] as f64;
+        let distance = &opinions * softened;
+        let distance = match &weights {
+            Some(weights) => distance * weights.unsqueeze(1),
+            None => distance,
+        };
+        let soft = -distance.sum(None) / opinions.size()[0] as f64;
         hard * (1.0 - self.distillation) + soft * (self.distillation * TEMPERATURE * TEMPERATURE)
     }
 }
@@ -107,7 +128,7 @@ impl Objective for FloatObjective {
     }
 
     fn replicate(&self) -> Box<dyn Objective> {
-        Box::new(Self::new(self.net.clone(), self.loss, self.device))
+        Box::new(Self::new(self.net.clone(), self.loss.clone(), self.device))
     }
 }
 
@@ -154,7 +175,7 @@ impl Objective for QaftObjective {
     }
 
     fn replicate(&self) -> Box<dyn Objective> {
-        Box::new(Self::new(self.net.share(), self.loss, self.device))
+        Box::new(Self::new(self.net.share(), self.loss.clone(), self.device))
     }
 }
 

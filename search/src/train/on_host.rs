@@ -27,18 +27,18 @@ pub(super) fn floats(tensor: &Tensor) -> Vec<f32> {
     Vec::try_from(tensor.flatten(0, -1).to_kind(Kind::Float)).expect("a float tensor")
 }
 
-/// Rows of `logits` [N, CLASSES] whose largest value, the first of equals, is at the label. A row with what is not a
-/// number is wrong.
-pub(super) fn correct<T: PartialOrd + Copy>(logits: &[T], labels: &[i64]) -> usize {
-    let rows = logits.chunks_exact(logits.len() / labels.len().max(1)).zip(labels);
-    rows.filter(|&(row, &label)| {
-        let value = usize::try_from(label).ok().and_then(|label| row.get(label));
-        value.is_some_and(|value| {
-            let (before, after) = row.split_at(label as usize);
-            before.iter().all(|other| other < value) && after.iter().all(|other| other <= value)
-        })
-    })
-    .count()
+/// Rows of each class of `logits` [N, CLASSES] whose largest value, the first of equals, is at the label. A row with what is
+/// not a number is wrong.
+pub(super) fn correct<T: PartialOrd + Copy>(logits: &[T], labels: &[i64]) -> Vec<usize> {
+    let classes = logits.len() / labels.len().max(1);
+    let mut counts = vec![0; classes];
+    for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
+        let Some(label) = usize::try_from(label).ok().filter(|&label| label < classes) else { continue };
+        let (value, (before, after)) = (row[label], row.split_at(label));
+        let largest = before.iter().all(|other| *other < value) && after.iter().all(|other| *other <= value);
+        counts[label] += usize::from(largest);
+    }
+    counts
 }
 
 /// A folded network in the host's arithmetic.

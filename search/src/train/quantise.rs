@@ -12,7 +12,7 @@ use tch::{Kind, Tensor, no_grad};
 use super::calibrate::calibrate;
 use super::error::TrainError;
 use super::fake::{FakeAfter, FakeLayer, FakeTensor, fake_logits};
-use super::fold::{CHUNK, Folded, correct};
+use super::fold::{CHUNK, Folded, correct, total};
 use super::images::{DeviceImages, to_planes};
 use super::parallel::map_chunks;
 
@@ -90,8 +90,9 @@ impl QuantisedLayer {
 }
 
 impl Quantised {
-    /// Number of `images` that the network classifies correctly, in floats: for weights that have no integer form.
-    pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<usize, TrainError> {
+    /// Number of `images` of each class that the network classifies correctly, in floats: for weights that have no integer
+    /// form.
+    pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<Vec<usize>, TrainError> {
         let tensors = FakeTensor::all(self);
         let unit = |tensor: usize| tensors.get(tensor).map_or(1.0, |tensor| tensor.unit);
         let counts = map_chunks(images, CHUNK, threads, || {
@@ -108,7 +109,7 @@ impl Quantised {
                 correct(&logits, &images.labels)
             }
         })?;
-        Ok(counts.iter().sum())
+        Ok(total(&counts))
     }
 
     /// The candidate to lower and pack, with the weights already rounded: lowering moves the steps by up to 2^-13, and a

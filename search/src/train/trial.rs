@@ -25,6 +25,7 @@ use super::qaft::QaftNet;
 use super::quantise::{Quantised, quantise};
 use crate::recipe::{Quantisation, Schedule, TrainConfig};
 use crate::stream::stream;
+use crate::study::balanced_accuracy;
 
 /// Images of the validation part that a look at a half-trained network counts, at most.
 const HALFWAY_IMAGES: usize = 2_000;
@@ -50,12 +51,14 @@ pub struct Data<'a> {
 }
 
 /// Images counted by the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Halfway {
     /// Classified correctly by the float network after half of its training.
     pub correct: usize,
     /// Looked at.
     pub images: usize,
+    /// Mean of the recall of each class that has images among them, 0..=1.
+    pub balanced_accuracy: f64,
 }
 
 /// Whether a half-trained network is worth going on with.
@@ -67,6 +70,8 @@ pub struct TrainedFloat {
     pub(super) folded: Folded,
     /// Held-out images that it classifies correctly.
     pub correct: usize,
+    /// The same of each class, [CLASSES].
+    pub class_correct: Vec<usize>,
     /// Held-out images.
     pub images: usize,
     /// What was seen halfway, if somebody looked.
@@ -78,10 +83,12 @@ pub struct TrainedFloat {
 }
 
 /// What a policy of bit widths measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
     /// Held-out images that the device would classify correctly.
     pub correct: usize,
+    /// The same of each class, [CLASSES].
+    pub class_correct: Vec<usize>,
     /// Images trained on for this, the float network's not included.
     pub trained_images: u64,
     /// Wall-clock seconds.
@@ -91,7 +98,8 @@ pub struct Scored {
 /// A network that is ready to be packed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
-    /// The network; `test_images`, `float_correct`, `integer_correct` and `trained_images` of its provenance are set.
+    /// The network; `test_images`, `float_correct`, `integer_correct`, `class_images`, `class_correct` and `trained_images` of
+    /// its provenance are set.
     pub candidate: Candidate,
     /// Wall-clock seconds.
     pub seconds: f64,
@@ -112,7 +120,7 @@ pub fn train_float(
 ) -> Result<TrainedFloat, TrainError> {
     let started = Instant::now();
     let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
-    let (folded, halfway, correct) = alone(|| {
+    let (folded, halfway, class_correct) = alone(|| {
         trainer.check(network)?;
         let (folded, halfway) = trainer.float(network, judge)?;
         let correct = folded.correct(data.held_out, run.threads)?;
@@ -122,7 +130,8 @@ pub fn train_float(
     let images = data.held_out.len();
     Ok(TrainedFloat {
         folded,
-        correct,
+        correct: class_correct.iter().sum(),
+        class_correct,
         images,
         halfway,
         trained_images,
@@ -145,9 +154,9 @@ pub fn score(
 ) -> Result<Scored, TrainError> {
     let started = Instant::now();
     let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
-    let correct = alone(|| {
+    let class_correct = alone(|| {
         if quantisation == Quantisation::None {
-            return Ok(float.correct);
+            return Ok(float.class_correct.clone());
         }
         let folded = float.folded.with_policy(network);
         let quantised = trainer.quantise(&folded, quantisation)?;
@@ -158,7 +167,8 @@ pub fn score(
         trainer.correct(&quantised.candidate())
     })?;
     let trained_images = trainer.monitor.trained_images;
-    Ok(Scored { correct, trained_images, seconds: started.elapsed().as_secs_f64() })
+    let (correct, seconds) = (class_correct.iter().sum(), started.elapsed().as_secs_f64());
+    Ok(Scored { correct, class_correct, trained_images, seconds })
 }
 
 /// Trains `network` for good and counts the held-out images, which are those of the test, once. `provenance` says what is
@@ -177,19 +187,21 @@ pub fn finish(
 ) -> Result<Finished, TrainError> {
     let started = Instant::now();
     let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
-    let (candidate, float_correct, integer_correct) = alone(|| {
+    let (candidate, float_correct, class_correct) = alone(|| {
         network.validate()?;
         trainer.check(network)?;
         let (folded, _) = trainer.float(network, None)?;
         let float_correct = folded.correct(data.held_out, run.threads)?;
         let candidate = trainer.quantise(&folded, quantisation)?.candidate();
-        let integer_correct = trainer.correct(&candidate)?;
-        Ok((candidate, float_correct, integer_correct))
+        let class_correct = trainer.correct(&candidate)?;
+        Ok((candidate, float_correct, class_correct))
     })?;
     let provenance = Provenance {
         test_images: data.held_out.len(),
-        float_correct,
-        integer_correct,
+        float_correct: float_correct.iter().sum(),
+        integer_correct: class_correct.iter().sum(),
+        class_images: data.held_out.class_counts(network.classes()),
+        class_correct,
         trained_images: trainer.monitor.trained_images,
         ..provenance
     };
@@ -221,8 +233,14 @@ impl Trainer<'_> {
         self.data.held_out.check(network)
     }
 
-    fn loss(&self, schedule: &Schedule) -> Loss {
-        Loss { label_smoothing: schedule.label_smoothing, distillation: self.config.distillation }
+    fn loss(&self, schedule: &Schedule, network: &Network) -> Loss {
+        let TrainConfig { distillation, class_weights, .. } = *self.config;
+        let class_weights = class_weights.of(&self.data.train.class_counts(network.classes()));
+        Loss {
+            label_smoothing: schedule.label_smoothing,
+            distillation,
+            class_weights: class_weights.map(Into::into),
+        }
     }
 
     /// Trains the float network from scratch and folds its batch norms.
@@ -235,7 +253,7 @@ impl Trainer<'_> {
         let (schedule, threads) = (&self.config.float, self.run.threads);
         let mut random = stream(self.run.seed, self.run.trial, "initial weights");
         let (net, start) = FloatNet::new(network, train.device(), &mut random);
-        let mut objective = FloatObjective::new(net.clone(), self.loss(schedule), train.device());
+        let mut objective = FloatObjective::new(net.clone(), self.loss(schedule, network), train.device());
         let mut halfway = None;
         let parameters = match judge {
             None => self.descend(&mut objective, &start, schedule, Phase::Float, None)?,
@@ -243,7 +261,13 @@ impl Trainer<'_> {
                 let sample = held_out.spread(HALFWAY_IMAGES);
                 let mut look = |parameters: &Tensor| {
                     let correct = fold(&net, parameters, train, threads)?.correct(&sample, threads)?;
-                    let seen = Halfway { correct, images: sample.len() };
+                    let images = sample.class_counts(correct.len());
+                    let counts = correct.iter().zip(&images).map(|(&c, &n)| (c as u64, n as u64));
+                    let seen = Halfway {
+                        correct: correct.iter().sum(),
+                        images: sample.len(),
+                        balanced_accuracy: balanced_accuracy(counts),
+                    };
                     halfway = Some(seen);
                     Ok(judge(seen))
                 };
@@ -261,13 +285,13 @@ impl Trainer<'_> {
             return Ok(quantised);
         }
         let (net, start) = QaftNet::new(&quantised, folded);
-        let mut objective = QaftObjective::new(net, self.loss(schedule), self.data.train.device());
+        let mut objective = QaftObjective::new(net, self.loss(schedule, &folded.network), self.data.train.device());
         let parameters = self.descend(&mut objective, &start, schedule, Phase::Qaft, None)?;
         objective.net.finish(&parameters, &quantised, self.data.train, self.run.threads)
     }
 
-    /// Held-out images that the device classifies correctly.
-    fn correct(&self, candidate: &Candidate) -> Result<usize, TrainError> {
+    /// Held-out images of each class that the device classifies correctly.
+    fn correct(&self, candidate: &Candidate) -> Result<Vec<usize>, TrainError> {
         let held_out = self.data.held_out;
         ExactNet::new(&lower(candidate)?, held_out.device()).correct(held_out, self.run.threads)
     }

@@ -6,7 +6,7 @@ use bomp_export::candidate::Candidate;
 use bomp_export::layout::blob_bytes;
 use serde::Serialize;
 
-use crate::study::{StudyConfig, Trial};
+use crate::study::{Objective, StudyConfig, Trial, balanced_accuracy};
 
 /// A network trained to the end. Counts are images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,14 +23,37 @@ pub struct FinishedNetwork {
     pub float_correct: usize,
     /// Test images that the packed network classifies correctly.
     pub integer_correct: usize,
+    /// Names of the classes in the order of the logits.
+    pub class_names: Vec<String>,
+    /// Test images of each class; empty where an earlier version finished the network.
+    pub class_images: Vec<usize>,
+    /// Of these, those that the packed network classifies correctly.
+    pub class_correct: Vec<usize>,
+    /// What its study scores networks by.
+    pub objective: Objective,
     /// Images trained on for this network.
     pub trained_images: u64,
 }
 
 impl FinishedNetwork {
-    /// Test accuracy of the packed network, 0..=1.
+    /// The study's objective of the packed network on the test images, 0..=1; plain accuracy where classes were not counted.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
+        let balanced = self.balanced_accuracy().filter(|_| self.objective == Objective::BalancedAccuracy);
+        balanced.unwrap_or_else(|| self.plain_accuracy())
+    }
+
+    /// Mean of the recall of each class that has test images, 0..=1; `None` where classes were not counted.
+    #[must_use]
+    pub fn balanced_accuracy(&self) -> Option<f64> {
+        let counts = self.class_correct.iter().zip(&self.class_images);
+        let counts = counts.map(|(&correct, &images)| (correct as u64, images as u64));
+        (!self.class_images.is_empty()).then(|| balanced_accuracy(counts))
+    }
+
+    /// Correct images out of all test images, 0..=1.
+    #[must_use]
+    pub fn plain_accuracy(&self) -> f64 {
         self.integer_correct as f64 / self.test_images.max(1) as f64
     }
 }
@@ -67,6 +90,10 @@ impl Finished {
                         test_images: provenance.test_images,
                         float_correct: provenance.float_correct,
                         integer_correct: provenance.integer_correct,
+                        class_names: provenance.class_names,
+                        class_images: provenance.class_images,
+                        class_correct: provenance.class_correct,
+                        objective: config.objective,
                         trained_images: provenance.trained_images,
                         folder,
                     });

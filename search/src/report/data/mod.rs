@@ -16,7 +16,7 @@ use crate::bo::history::HistoryError;
 use crate::bo::pareto::Reference;
 use crate::proposal;
 use crate::space::{LimitsError, SpaceError};
-use crate::study::{StudyConfig, Trial};
+use crate::study::{Objective, StudyConfig, Trial};
 
 pub use bits::{BitMap, BitRow};
 pub use finished::{Finished, FinishedNetwork};
@@ -106,6 +106,14 @@ impl Report {
             studies.push(StudyReport::of(source, name, common)?);
         }
         Ok(Self { common_reference: Corner::from(common), studies })
+    }
+
+    /// What the studies score networks by, for an axis that they share.
+    #[must_use]
+    pub fn objective(&self) -> &'static str {
+        let mut names = self.studies.iter().map(|study| study.config.objective.name());
+        let first = names.next().unwrap_or(Objective::Accuracy.name());
+        if names.all(|name| name == first) { first } else { "accuracy or balanced accuracy" }
     }
 
     /// Whether any study has trials in work, or interrupted ones.

@@ -29,9 +29,9 @@ pub struct TrialRow {
     /// The trial.
     #[serde(flatten)]
     pub trial: Trial,
-    /// Validation accuracy of the quantised network, 0..=1.
+    /// The study's objective of the quantised network on the validation images, 0..=1.
     pub accuracy: Option<f64>,
-    /// Validation accuracy of the float network, 0..=1.
+    /// The same of the float network.
     pub float_accuracy: Option<f64>,
     /// The score of the paper's equation (1).
     pub score: Option<f64>,
@@ -96,7 +96,7 @@ impl StudyReport {
             let accuracy = trial.measured().map(crate::study::Measured::accuracy);
             TrialRow {
                 accuracy,
-                float_accuracy: trial.measured().map(|m| m.float_correct as f64 / m.images.max(1) as f64),
+                float_accuracy: trial.measured().map(crate::study::Measured::float_accuracy),
                 score: accuracy.map(|accuracy| score.of_network(accuracy, trial.usage.bytes)),
                 on_front: numbers.contains(&trial.number),
                 trial: trial.clone(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::report::data::{Report, StudyReport, TrialRow};
 use crate::report::draw::escape;
-use crate::study::TrialState;
+use crate::study::{Objective, TrialState};
 
 /// How a column is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,17 +107,22 @@ pub(super) fn overview(report: &Report) -> String {
     html
 }
 
-const TRIAL: [Column; 9] = [
-    Column::Number("trial"),
-    Column::Number("accuracy [%]"),
-    Column::Number("float [%]"),
-    Column::Number("size [B]"),
-    Column::Number("RAM [B]"),
-    Column::Number("MACs"),
-    Column::Number("score"),
-    Column::Number("seconds"),
-    Column::Text("remark"),
-];
+fn trial_columns(objective: Objective) -> [Column; 9] {
+    [
+        Column::Number("trial"),
+        Column::Number(match objective {
+            Objective::Accuracy => "accuracy [%]",
+            Objective::BalancedAccuracy => "balanced accuracy [%]",
+        }),
+        Column::Number("float [%]"),
+        Column::Number("size [B]"),
+        Column::Number("RAM [B]"),
+        Column::Number("MACs"),
+        Column::Number("score"),
+        Column::Number("seconds"),
+        Column::Text("remark"),
+    ]
+}
 
 fn trial(row: &TrialRow) -> Vec<String> {
     let usage = row.trial.usage;
@@ -149,7 +154,7 @@ fn trial(row: &TrialRow) -> Vec<String> {
 
 /// The networks that no other one beats in both accuracy and size.
 pub(super) fn front(study: &StudyReport) -> String {
-    let table = table(&TRIAL, study.front_rows().map(|row| ("", trial(row))));
+    let table = table(&trial_columns(study.config.objective), study.front_rows().map(|row| ("", trial(row))));
     format!("<h3>Front</h3>\n{table}")
 }
 
@@ -165,6 +170,7 @@ pub(super) fn finished(study: &StudyReport) -> String {
     let columns = [
         Column::Number("trial"),
         Column::Number("test accuracy [%]"),
+        Column::Number("balanced [%]"),
         Column::Number("float [%]"),
         Column::Number("correct"),
         Column::Number("test images"),
@@ -176,7 +182,8 @@ pub(super) fn finished(study: &StudyReport) -> String {
         let float = network.float_correct as f64 / network.test_images.max(1) as f64;
         let cells = vec![
             network.trial.to_string(),
-            percent(network.accuracy()),
+            percent(network.plain_accuracy()),
+            optional(network.balanced_accuracy(), percent),
             percent(float),
             grouped(network.integer_correct as u64),
             grouped(network.test_images as u64),
@@ -187,14 +194,47 @@ pub(super) fn finished(study: &StudyReport) -> String {
         ("", cells)
     });
     let table = table(&columns, rows);
-    let _ = write!(html, "<h3>Finished networks</h3>\n{table}");
+    let _ = write!(html, "<h3>Finished networks</h3>\n{table}{}", recall(study));
     html
+}
+
+/// The recall of each class of each finished network; nothing where classes were not counted.
+fn recall(study: &StudyReport) -> String {
+    let columns = [
+        Column::Number("trial"),
+        Column::Text("class"),
+        Column::Number("test images"),
+        Column::Number("correct"),
+        Column::Number("recall [%]"),
+    ];
+    let networks = study.finished.networks.iter();
+    let rows = networks.flat_map(|network| {
+        let counts = network.class_images.iter().zip(&network.class_correct).enumerate();
+        counts.map(|(class, (&images, &correct))| {
+            let name = network.class_names.get(class).cloned();
+            let recall = (images > 0).then(|| correct as f64 / images as f64);
+            let cells = vec![
+                network.trial.to_string(),
+                name.unwrap_or_else(|| class.to_string()),
+                grouped(images as u64),
+                grouped(correct as u64),
+                optional(recall, percent),
+            ];
+            ("", cells)
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let table = table(&columns, rows.into_iter());
+    format!("<details>\n<summary>Recall of each class</summary>\n{table}</details>\n")
 }
 
 /// Every trial; those of the front are marked.
 pub(super) fn trials(study: &StudyReport) -> String {
     let rows = study.trials.iter().map(|row| (if row.on_front { "front" } else { "" }, trial(row)));
-    let table = table(&TRIAL, rows);
+    let table = table(&trial_columns(study.config.objective), rows);
     format!(
         "<details>\n<summary>All {} trials (the front is tinted)</summary>\n{table}</details>\n",
         study.trials.len()

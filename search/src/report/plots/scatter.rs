@@ -23,7 +23,7 @@ pub(super) fn plot(study: &StudyReport) -> Plot {
     let legend = Legend::new(FRAME.width + 110.0, legend(study, below));
     let mut canvas = Canvas::new(820.0, FRAME.bottom() + 62.0 + legend.height() + 8.0);
     heading(&mut canvas, &FRAME, &format!("{TITLE} - {}", study.name));
-    FRAME.draw(&mut canvas, (&x, SIZE), (&y, "accuracy [%]"));
+    FRAME.draw(&mut canvas, (&x, SIZE), (&y, &format!("{} [%]", study.config.objective.name())));
     if measured.is_empty() {
         FRAME.note(&mut canvas, "no trial has finished yet");
     } else {

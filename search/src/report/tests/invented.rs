@@ -107,6 +107,7 @@ fn measured(space: &Space, point: &Point, usage: Usage, chance: f64) -> Measured
         trained_images: 81_000,
         seconds: 30.0 + usage.macs as f64 / 1e5,
         halfway: None,
+        by_class: Vec::new(),
     }
 }
 

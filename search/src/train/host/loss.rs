@@ -11,20 +11,23 @@ pub(in crate::train) struct Teacher<'a> {
 }
 
 /// Mean cross entropy of `logits` [N, CLASSES] against `labels` [N] of which a part `smoothing` is spread over all classes,
-/// mixed with the distance from a teacher; and its gradient [N, CLASSES].
+/// mixed with the distance from a teacher; and its gradient [N, CLASSES]. An image counts by the weight of its class in
+/// `class_weights` [CLASSES], or as 1; the mean is over the number of images, whatever their weights.
 pub(in crate::train) fn cross_entropy(
     logits: &[f32],
     labels: &[i64],
     smoothing: f64,
+    class_weights: Option<&[f64]>,
     teacher: Option<Teacher<'_>>,
 ) -> (f64, Vec<f32>) {
     let classes = logits.len() / labels.len();
-    let share = 1.0 / labels.len() as f64;
     let spread = smoothing / classes as f64;
     let hard = 1.0 - teacher.map_or(0.0, |teacher| teacher.part);
     let mut loss = 0.0;
     let mut gradient = Vec::with_capacity(logits.len());
     for (image, (logits, &label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
+        let weight = class_weights.map_or(1.0, |weights| weights[label as usize]);
+        let share = weight / labels.len() as f64;
         let logarithms = log_softmax(logits, 1.0);
         let target = |class: usize| spread + if class as i64 == label { 1.0 - smoothing } else { 0.0 };
         let entropy = logarithms.iter().enumerate().map(|(class, value)| -target(class) * value);

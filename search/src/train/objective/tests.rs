@@ -58,7 +58,12 @@ pub(in crate::train) fn images(shape: Shape, count: usize) -> DeviceImages {
 }
 
 /// Labels and a teacher, so that no part of the loss hides.
-pub(in crate::train) const LOSS: Loss = Loss { label_smoothing: 0.1, distillation: 0.4 };
+pub(in crate::train) const LOSS: Loss = Loss { label_smoothing: 0.1, distillation: 0.4, class_weights: None };
+
+/// The same, and one in which classes count differently.
+fn losses() -> [Loss; 2] {
+    [LOSS, Loss { class_weights: Some(Arc::new([0.2, 3.0, 1.0, 0.0, 7.5])), ..LOSS }]
+}
 
 /// All of `images` with opinions of some contrast.
 pub(in crate::train) fn picked(images: &DeviceImages) -> Picked {
@@ -109,11 +114,14 @@ fn the_float_gradient_is_that_of_libtorch() {
         let batch = images(network.input, count);
         let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
         let parameters = stir(&start, 0.3);
-        let mut ours = FloatObjective::new(net, LOSS, Device::Cpu);
-        let found = ours.gradient(&parameters, &picked(&batch)).unwrap();
-        ours.host = None;
-        let expected = ours.gradient(&parameters, &picked(&batch)).unwrap();
-        assert_close(&found, &expected, 1e-3, &format!("{network:?} of {count} images"));
+        for loss in losses() {
+            let what = format!("{network:?} of {count} images, {loss:?}");
+            let mut ours = FloatObjective::new(net.clone(), loss, Device::Cpu);
+            let found = ours.gradient(&parameters, &picked(&batch)).unwrap();
+            ours.host = None;
+            let expected = ours.gradient(&parameters, &picked(&batch)).unwrap();
+            assert_close(&found, &expected, 1e-3, &what);
+        }
     }
 }
 
@@ -211,11 +219,14 @@ fn the_quantised_gradient_is_nearly_that_of_libtorch() {
         let folded = crate::train::fold::fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
         let (net, start) = QaftNet::new(&quantise(&folded, &batch).unwrap(), &folded);
         let parameters = stir(&start, 0.01);
-        let mut ours = QaftObjective::new(net, LOSS, Device::Cpu);
-        let found = ours.gradient(&parameters, &picked(&batch)).unwrap();
-        ours.host = None;
-        let expected = ours.gradient(&parameters, &picked(&batch)).unwrap();
-        assert_close(&found, &expected, 0.35, &format!("{network:?} of {count} images"));
+        for loss in losses() {
+            let what = format!("{network:?} of {count} images, {loss:?}");
+            let mut ours = QaftObjective::new(net.share(), loss, Device::Cpu);
+            let found = ours.gradient(&parameters, &picked(&batch)).unwrap();
+            ours.host = None;
+            let expected = ours.gradient(&parameters, &picked(&batch)).unwrap();
+            assert_close(&found, &expected, 0.35, &what);
+        }
     }
 }
 
@@ -241,4 +252,22 @@ fn a_second_batch_of_another_size_does_not_see_the_first() {
     let _ = objective.gradient(&start.values, &picked(&large)).unwrap();
     let again = objective.gradient(&start.values, &picked(&small)).unwrap();
     assert_eq!(first.1, again.1);
+}
+
+/// The weights of the classes are the issue: an image of weight w is w images of weight 1, and parts of a batch add up.
+#[test]
+fn a_weight_is_a_repetition() {
+    let logits: Vec<f32> = (0..15).map(|index| (index as f32 * 1.7).sin() * 2.0).collect();
+    let weights = [1.0, 3.0, 1.0, 1.0, 1.0];
+    let (loss, gradient) = host::cross_entropy(&logits, &[1, 0, 4], 0.1, Some(&weights), None);
+    let repeated = [&logits[..5], &logits[..5], &logits].concat();
+    let (expected, by_logits) = host::cross_entropy(&repeated, &[1, 1, 1, 0, 4], 0.1, None, None);
+    assert!((loss * 3.0 - expected * 5.0).abs() < 1e-9, "{loss} and {expected}");
+    for (index, value) in gradient.iter().enumerate() {
+        let of_repeated: f32 = match index {
+            0..5 => (0..3).map(|time| by_logits[5 * time + index]).sum(),
+            _ => by_logits[10 + index],
+        };
+        assert!((value * 3.0 - of_repeated * 5.0).abs() < 1e-5, "{index}: {value} and {of_repeated}");
+    }
 }
