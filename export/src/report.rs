@@ -79,6 +79,13 @@ impl Confusion {
         };
         self.counts.iter().enumerate().map(recall).collect()
     }
+
+    /// Mean of the recall of the classes that have images, 0..=1; 0 without any.
+    #[must_use]
+    pub fn balanced_accuracy(&self) -> f64 {
+        let known: Vec<f64> = self.recall().into_iter().flatten().collect();
+        known.iter().sum::<f64>() / known.len().max(1) as f64
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +112,7 @@ mod tests {
         let confusion = Confusion::new(&[0, 1, 1, 0], &[0, 1, 0, 0], 3);
         assert_eq!(confusion.counts, [[2, 1, 0], [0, 1, 0], [0, 0, 0]]);
         assert_eq!(confusion.recall(), [Some(2.0 / 3.0), Some(1.0), None]);
+        assert_eq!(confusion.balanced_accuracy(), (2.0 / 3.0 + 1.0) / 2.0);
+        assert_eq!(Confusion::new(&[], &[], 2).balanced_accuracy(), 0.0);
     }
 }

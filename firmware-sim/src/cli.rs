@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bomp_export::board::{BOARDS, Board};
-use bomp_export::data::Format;
+use bomp_export::data::{self, Format, SampleSize};
 use bomp_sim::{Config, KernelSet, Progress, SimError, Stage, library, monitor};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -93,9 +93,10 @@ struct RunArguments {
     /// Name of the board; `bomp-sim boards` lists them.
     #[arg(long, default_value = "mps2-an386")]
     board: String,
-    /// Number of test images, the first ones of the data.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(1_000).expect("1,000 is not 0"))]
-    images: NonZeroUsize,
+    /// Use a sample of so many test images, stratified by class, the same in every call [default: 1000, or all if there are
+    /// fewer]
+    #[arg(long, value_name = "N", value_parser = data::image_count)]
+    images: Option<NonZeroUsize>,
     /// Folder or `.npz` file of the data [default: BOMP_DATA, else Debian's Fashion-MNIST].
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
@@ -209,7 +210,7 @@ impl RunArguments {
         let defaults = Config::new(self.model);
         Config {
             board: self.board,
-            images: self.images.get(),
+            images: SampleSize::new(self.images, defaults.images),
             data: self.data.unwrap_or(defaults.data),
             format: self.format,
             jobs: self.jobs.map_or(defaults.jobs, NonZeroUsize::get),

@@ -58,16 +58,6 @@ pub enum SimError {
         /// Classes of the model.
         model: usize,
     },
-    /// More images were asked for than there are, or none.
-    #[error("{asked} images were asked for; {data} has {available} test images, so ask for 1 to {available}")]
-    ImageCount {
-        /// Number asked for.
-        asked: usize,
-        /// Name of the data.
-        data: String,
-        /// Number of test images.
-        available: usize,
-    },
     /// The model does not fit the board.
     #[error("the model does not fit {board}: {by} bytes too many for its {memory} of {length} bytes{note}")]
     TooLarge {
@@ -164,7 +154,6 @@ impl SimError {
                 | Self::Evaluate(_)
                 | Self::InputQuantisation { .. }
                 | Self::Classes { .. }
-                | Self::ImageCount { .. }
                 | Self::TooLarge { .. }
         )
     }

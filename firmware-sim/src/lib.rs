@@ -35,7 +35,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use bomp_export::board::{Board, Region};
-use bomp_export::data::{self, Format};
+use bomp_export::data::{self, Format, SampleSize};
 use bomp_export::evaluate;
 use bomp_runtime::Model;
 use bomp_runtime::kernels::Needs;
@@ -59,8 +59,8 @@ pub struct Config {
     pub model: PathBuf,
     /// Name of the board.
     pub board: String,
-    /// Number of test images, the first ones of the data; at least 1.
-    pub images: usize,
+    /// Which test images.
+    pub images: SampleSize,
     /// The data, a folder or an `.npz` file.
     pub data: PathBuf,
     /// What the data's files are.
@@ -78,13 +78,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// A thousand test images of the default data on an `mps2-an386`, on all cores.
+    /// A sample of a thousand test images of the default data on an `mps2-an386`, on all cores.
     #[must_use]
     pub fn new(model: PathBuf) -> Self {
         Self {
             model,
             board: "mps2-an386".into(),
-            images: 1_000,
+            images: SampleSize::AtMost(1_000),
             data: data::default_folder(),
             format: Format::Auto,
             jobs: available_parallelism().map_or(1, usize::from),
@@ -127,9 +127,10 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
     let blob = read(&config.model)?;
     let model = Model::new(&blob).map_err(|cause| SimError::Model { path: config.model.clone(), cause })?;
     fits(&blob, &model, board)?;
-    let (images, dataset) = test_images(config, &model)?;
+    let (sample, dataset) = test_images(config, &model)?;
+    let images = &sample.images;
     let classes = model.classes();
-    let host = evaluate::logits(&model, &images, config.jobs, &|_| {})?;
+    let host = evaluate::logits(&model, images, config.jobs, &|_| {})?;
 
     let folder = folder(config)?;
     let folder = folder.path();
@@ -169,11 +170,12 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
         compiler: toolchain.describe(),
         dataset,
         images: images.len(),
+        of_images: sample.of,
         device_correct: correct(&device.logits),
         host_correct: correct(&host),
         logits_equal: different_images == 0,
         different_images,
-        first_different_image,
+        first_different_image: first_different_image.map(|position| sample.indices[position]),
         macs,
         instructions: Instructions::of(&device.instructions, macs),
         file_bytes: blob.len() as u64,
@@ -249,20 +251,15 @@ fn enough(
     }
 }
 
-/// The first test images of the data, and its name.
-fn test_images(config: &Config, model: &Model<'_>) -> Result<(data::Images, String), SimError> {
+/// Test images of the data, and its name.
+fn test_images(config: &Config, model: &Model<'_>) -> Result<(data::Sample, String), SimError> {
     let dataset = data::load(&config.data, config.format)?;
     evaluate::check_shape(model, dataset.shape)?;
     let classes = dataset.class_names.len();
     if classes != model.classes() {
         return Err(SimError::Classes { data: dataset.name, classes, model: model.classes() });
     }
-    let available = dataset.test.len();
-    if !(1..=available).contains(&config.images) {
-        return Err(SimError::ImageCount { asked: config.images, data: dataset.name, available });
-    }
-    let indices: Vec<usize> = (0..config.images).collect();
-    Ok((dataset.test.subset(&indices), dataset.name))
+    Ok((data::test_sample(&dataset, config.images)?, dataset.name))
 }
 
 fn ram(device: &Results, static_ram: u64, model: &Model<'_>, board: &Board) -> Ram {

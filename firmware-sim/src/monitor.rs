@@ -42,8 +42,10 @@ pub struct Session {
     pub profile: String,
     /// Its model.
     pub model: String,
-    /// Images classified, the first test images of the data.
+    /// Images classified: all test images, or a sample stratified by class.
     pub images: usize,
+    /// Test images that there are.
+    pub of_images: usize,
     /// Images that the device classified correctly.
     pub device_correct: usize,
     /// Images that the host classified correctly.
@@ -192,8 +194,9 @@ pub fn drive(config: &Config, progress: &mut Progress<'_>) -> Result<Session, Si
     let board = Board::find(&config.board)?;
     let blob = crate::read(&config.model)?;
     let model = Model::new(&blob).map_err(|cause| SimError::Model { path: config.model.clone(), cause })?;
-    let (images, _) = crate::test_images(config, &model)?;
-    let host = evaluate::logits(&model, &images, config.jobs, &|_| {})?;
+    let (sample, _) = crate::test_images(config, &model)?;
+    let images = &sample.images;
+    let host = evaluate::logits(&model, images, config.jobs, &|_| {})?;
     let classes = model.classes();
     let folder = crate::folder(config)?;
     let image = built(config, board, &blob, &model, folder.path(), progress)?;
@@ -221,6 +224,7 @@ pub fn drive(config: &Config, progress: &mut Progress<'_>) -> Result<Session, Si
         profile,
         model: model_name,
         images: images.len(),
+        of_images: sample.of,
         device_correct: correct(&device),
         host_correct: correct(&host),
         different_images: crate::verdict::differences(&device, &host, classes).0,

@@ -69,8 +69,10 @@ pub struct Verdict {
     pub compiler: String,
     /// Name of the data.
     pub dataset: String,
-    /// Test images classified, the first ones of the data.
+    /// Test images classified: all of them, or a sample stratified by class.
     pub images: usize,
+    /// Test images that there are.
+    pub of_images: usize,
     /// Images that the device classified correctly.
     pub device_correct: usize,
     /// Images that the host classified correctly.
@@ -79,7 +81,7 @@ pub struct Verdict {
     pub logits_equal: bool,
     /// Images with a logit that differs.
     pub different_images: usize,
-    /// The first of them, counted from 0.
+    /// The first of them, counted from 0 among all test images.
     pub first_different_image: Option<usize>,
     /// Nominal multiply-accumulates of one inference, padding taps included.
     pub macs: u64,
@@ -206,6 +208,7 @@ mod tests {
             compiler: "rustc 1.95.0".into(),
             dataset: "fashion-mnist".into(),
             images: 3,
+            of_images: 10_000,
             device_correct: 2,
             host_correct: 2,
             logits_equal: true,

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use bomp_export::arena::ArenaPlan;
 use bomp_export::board::BOARDS;
+use bomp_export::data::SampleSize;
 use bomp_export::{candidate, cost, data, evaluate, files, layout, lower, write};
 use bomp_runtime::Model;
 use bomp_runtime::layer::{Layer, Op, Weights};
@@ -18,7 +19,7 @@ fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (candidate, path) = network::pack(network::about_one_mmac(), folder.path());
     let config =
-        Config { images: 1_000, keep: Some(folder.path().join("kept")), ..Config::new(path.clone()) };
+        Config { images: SampleSize::Exactly(1_000), keep: Some(folder.path().join("kept")), ..Config::new(path.clone()) };
     let mut done_last = 0;
     let verdict = bomp_sim::run(&config, &mut |stage| {
         if let Stage::Images { done, total } = stage {
@@ -46,7 +47,7 @@ fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
     let blob = std::fs::read(&path).unwrap();
     let model = Model::new(&blob).unwrap();
     let dataset = data::load(&data::default_folder(), data::Format::Auto).unwrap();
-    let images = dataset.test.subset(&(0..1_000).collect::<Vec<_>>());
+    let images = data::test_sample(&dataset, SampleSize::Exactly(1_000)).unwrap().images;
     let host = evaluate::logits(&model, &images, 2, &|_| {}).unwrap();
     let mut device = Vec::new();
     for part in 0.. {
@@ -66,7 +67,7 @@ fn the_device_protocol_gives_the_hosts_logits() {
     let folder = tempfile::tempdir().unwrap();
     let (_, path) = network::pack(network::small(), folder.path());
     for board in ["mps2-an386", "stm32vldiscovery"] {
-        let config = Config { images: 3, board: board.into(), ..Config::new(path.clone()) };
+        let config = Config { images: SampleSize::Exactly(3), board: board.into(), ..Config::new(path.clone()) };
         let session = match monitor::drive(&config, &mut |_| ControlFlow::Continue(())) {
             Err(error @ SimError::NoToolchain { .. }) if board != Config::new(path.clone()).board => {
                 eprintln!("{board}: not run: {error}");
@@ -102,7 +103,7 @@ fn wide_layers_give_the_hosts_logits() {
         .partition(|weights| !weights.fine.is_empty());
     assert!(wide.len() >= 3 && !narrow.is_empty(), "{} of {}", wide.len(), wide.len() + narrow.len());
     for board in ["mps2-an386", "mps2-an385", "microbit"] {
-        let config = Config { images: 50, board: board.into(), ..Config::new(path.clone()) };
+        let config = Config { images: SampleSize::Exactly(50), board: board.into(), ..Config::new(path.clone()) };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
             Err(error @ SimError::NoToolchain { .. }) if board != Config::new(path.clone()).board => {
                 eprintln!("{board}: not run: {error}");
@@ -124,7 +125,7 @@ fn a_build_with_only_the_kernels_that_are_needed_is_smaller() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bomp");
     files::write(&path, &blob).unwrap();
-    let config = Config { images: 20, compare: true, ..Config::new(path) };
+    let config = Config { images: SampleSize::Exactly(20), compare: true, ..Config::new(path) };
     let verdict = bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())).unwrap();
     assert!(verdict.passed() && verdict.logits_equal, "{:?}", verdict.failures());
     let saved = verdict.flash_of_all_kernels.unwrap() - verdict.flash.used;
@@ -143,7 +144,7 @@ fn every_board_gives_the_hosts_logits() {
     for board in &BOARDS {
         // With all kernels, because what is reserved for the firmware must be enough for any model.
         let kernels = KernelSet::All;
-        let config = Config { images: 5, board: board.name.into(), kernels, ..Config::new(path.clone()) };
+        let config = Config { images: SampleSize::Exactly(5), board: board.name.into(), kernels, ..Config::new(path.clone()) };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
             // Setup brings all targets; whoever did without it may have the default board's alone.
             Err(error @ SimError::NoToolchain { .. }) if board.name != Config::new(path.clone()).board => {
@@ -185,7 +186,7 @@ fn a_good_network_runs_in_eight_kilobytes() {
     assert_eq!(correct, 9_052);
 
     for board in ["stm32vldiscovery", "microbit"] {
-        let config = Config { images: 100, board: board.into(), ..Config::new(path.clone()) };
+        let config = Config { images: SampleSize::Exactly(100), board: board.into(), ..Config::new(path.clone()) };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
             Err(error @ SimError::NoToolchain { .. }) => {
                 eprintln!("{board}: not run: {error}");

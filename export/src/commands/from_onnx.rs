@@ -8,7 +8,7 @@ use anyhow::{anyhow, ensure};
 use serde::Serialize;
 
 use bomp_export::candidate::Provenance;
-use bomp_export::data::{self, Format};
+use bomp_export::data::{self, Format, SampleSize};
 use bomp_export::engines::{self, OnnxRuntime};
 use bomp_export::import::{self, LayerReport};
 use bomp_export::sidecar::Sidecar;
@@ -40,8 +40,8 @@ pub(super) struct FromOnnx {
     /// Layout of the data: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC
     #[arg(long, default_value_t = Format::Auto, requires = "check")]
     format: Format,
-    /// Use only the first so many test images [default: all]
-    #[arg(long, value_name = "COUNT", requires = "check")]
+    /// Use a sample of so many test images, stratified by class, the same in every call [default: all]
+    #[arg(long, value_name = "COUNT", value_parser = data::image_count, requires = "check")]
     images: Option<NonZeroUsize>,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "COUNT", requires = "check")]
@@ -73,6 +73,8 @@ struct Check {
     engine: &'static str,
     dataset: String,
     images: usize,
+    /// Test images that there are; more than `images` if these are a sample.
+    of_images: usize,
     /// Images that the blob classifies correctly.
     integer_correct: usize,
     #[serde(flatten)]
@@ -135,23 +137,20 @@ impl FromOnnx {
         let folder = self.data.clone().unwrap_or_else(data::default_folder);
         let dataset = data::load(&folder, self.format)?;
         dataset.expect(evaluate::input_shape(model), model.classes())?;
-        let count = self.images.map_or(dataset.test.len(), NonZeroUsize::get);
-        ensure!(
-            count <= dataset.test.len(),
-            "--images {count}: there are only {} test images",
-            dataset.test.len()
-        );
-        let images = dataset.test.subset(&(0..count).collect::<Vec<_>>());
-        let integer = evaluate::logits(model, &images, threads, &|_| {})?;
+        let sample = data::test_sample(&dataset, SampleSize::new(self.images, SampleSize::All))?;
+        let images = &sample.images;
+        let integer = evaluate::logits(model, images, threads, &|_| {})?;
         let free =
             import::with_free_batch(onnx).map_err(|problem| anyhow!("{}: {problem}", self.file.display()))?;
-        let float = engines::logits(&engine, &free, &images, model.classes(), threads, &|_| {})?;
-        let comparison = validate::compare_logits(model, &images.labels, &integer, &float)?;
+        let float = engines::logits(&engine, &free, images, model.classes(), threads, &|_| {})?;
+        let mut comparison = validate::compare_logits(model, &images.labels, &integer, &float)?;
+        comparison.number_images(&sample.indices);
         let predictions = evaluate::predictions(&integer, model.classes());
         Ok(Check {
             engine: "onnxruntime",
             dataset: dataset.name,
-            images: count,
+            images: images.len(),
+            of_images: sample.of,
             integer_correct: evaluate::correct(&predictions, &images.labels),
             passed: comparison.agreement >= self.min_agreement,
             comparison,
@@ -180,8 +179,9 @@ impl Report {
         if let Some(check) = &self.check {
             writeln!(
                 out,
-                "{}: same class as ONNX Runtime on {} of {} images ({:.3} %); correct {} and {}; logits differ by {:.2} steps on average, {:.0} at most",
+                "{}, {}: same class as ONNX Runtime on {} of {} images ({:.3} %); correct {} and {}; logits differ by {:.2} steps on average, {:.0} at most",
                 check.dataset,
+                data::describe(check.images, check.of_images),
                 check.comparison.agreeing,
                 check.images,
                 100.0 * check.comparison.agreement,

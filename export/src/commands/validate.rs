@@ -6,12 +6,12 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{anyhow, ensure};
+use anyhow::anyhow;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use bomp_export::candidate::{Candidate, Provenance};
-use bomp_export::data::{self, Format, Images};
+use bomp_export::data::{self, Format, SampleSize};
 use bomp_export::engines::{self, Engine, OnnxRuntime, Tract};
 use bomp_export::onnx::{self, Document};
 use bomp_export::report::{Accuracy, Confusion};
@@ -47,8 +47,8 @@ pub(super) struct Validate {
     /// Show every layer on equal inputs, and the worst elements of the first layer in which two engines part
     #[arg(long, requires = "against")]
     layers: bool,
-    /// Use only the first so many test images [default: all]
-    #[arg(long, value_name = "COUNT")]
+    /// Use a sample of so many test images, stratified by class, the same in every call [default: all]
+    #[arg(long, value_name = "COUNT", value_parser = data::image_count)]
     images: Option<NonZeroUsize>,
     /// Threads [default: one for each core]
     #[arg(long, value_name = "COUNT")]
@@ -107,10 +107,11 @@ impl Validate {
         let folder = self.data.clone().unwrap_or_else(data::default_folder);
         let dataset = data::load(&folder, self.format)?;
         dataset.expect(evaluate::input_shape(&model), model.classes())?;
-        let images = self.chosen(&dataset.test)?;
+        let sample = data::test_sample(&dataset, SampleSize::new(self.images, SampleSize::All))?;
+        let (images, indices) = (&sample.images, &sample.indices[..]);
 
         let progress = bar("integer runtime", images.len());
-        let logits = evaluate::logits(&model, &images, threads, &|done| progress.inc(done as u64))
+        let logits = evaluate::logits(&model, images, threads, &|done| progress.inc(done as u64))
             .map_err(|error| in_model(&error))?;
         progress.finish_and_clear();
         let predictions = evaluate::predictions(&logits, model.classes());
@@ -123,9 +124,10 @@ impl Validate {
                 let progress = bar("float", images.len());
                 let count = |done| progress.inc(done as u64);
                 let float =
-                    engines::logits(engine.as_ref(), network, &images, model.classes(), threads, &count)?;
+                    engines::logits(engine.as_ref(), network, images, model.classes(), threads, &count)?;
                 progress.finish_and_clear();
-                let comparison = validate::compare_logits(&model, &images.labels, &logits, &float)?;
+                let mut comparison = validate::compare_logits(&model, &images.labels, &logits, &float)?;
+                comparison.number_images(indices);
                 let min_agreement = self.min_agreement.unwrap_or(0.0);
                 against.push(Against::new("float", path, None, min_agreement, comparison, None));
                 continue;
@@ -133,16 +135,18 @@ impl Validate {
             let (path, document, onnx) = onnx.as_ref().ok_or_else(|| anyhow!("no ONNX file"))?;
             let progress = bar(engine.name(), images.len());
             let count = |done| progress.inc(done as u64);
-            let float = engines::logits(engine.as_ref(), onnx, &images, model.classes(), threads, &count)?;
+            let float = engines::logits(engine.as_ref(), onnx, images, model.classes(), threads, &count)?;
             progress.finish_and_clear();
-            let comparison = validate::compare_logits(&model, &images.labels, &logits, &float)?;
-            let sample = sample(&comparison, images.len());
-            let progress = bar("layers", sample.len());
+            let mut comparison = validate::compare_logits(&model, &images.labels, &logits, &float)?;
+            let looked_at = for_layers(&comparison, &images.labels, model.classes());
+            comparison.number_images(indices);
+            let progress = bar("layers", looked_at.len());
             let count = |done| progress.inc(done as u64);
-            let layers =
-                validate::compare_layers(&model, document, engine.as_ref(), &images, &sample, &count)?;
+            let mut layers =
+                validate::compare_layers(&model, document, engine.as_ref(), images, &looked_at, &count)?;
+            layers.iter_mut().for_each(|layer| layer.number_images(indices));
             progress.finish_and_clear();
-            let layers = LayerSummary::new(sample.len(), layers);
+            let layers = LayerSummary::new(looked_at.len(), layers);
             let of_this_blob = document.blob_sha256() == Some(&sha256);
             let min_agreement = self.min_agreement.unwrap_or(MIN_AGREEMENT);
             against.push(Against::new(
@@ -162,9 +166,11 @@ impl Validate {
             dataset: &dataset.name,
             data_sha256: &dataset.sha256,
             images: images.len(),
+            of_images: sample.of,
             integer: Accuracy::new(evaluate::correct(&predictions, &images.labels), images.len()),
             class_names: &dataset.class_names,
             recall: confusion.recall(),
+            balanced_accuracy: confusion.balanced_accuracy(),
             confusion,
             passed: against.iter().all(|engine| engine.passed),
             against,
@@ -209,22 +215,16 @@ impl Validate {
         let onnx = onnx::float_model(&Candidate::load(&folder)?);
         Ok(Some((folder, onnx)))
     }
-
-    fn chosen(&self, test: &Images) -> anyhow::Result<Images> {
-        let count = self.images.map_or(test.len(), NonZeroUsize::get);
-        ensure!(count <= test.len(), "--images {count}: there are only {} test images", test.len());
-        Ok(test.subset(&(0..count).collect::<Vec<_>>()))
-    }
 }
 
-/// Images for the comparison of layers: some of those whose class differs, and others evenly spread.
-fn sample(comparison: &LogitComparison, images: usize) -> Vec<usize> {
+/// Images for the comparison of layers: some of those whose class differs, and a sample of all.
+fn for_layers(comparison: &LogitComparison, labels: &[u16], classes: usize) -> Vec<usize> {
     let differing = comparison.disagreements.iter().take(LAYER_IMAGES).map(|disagreement| disagreement.image);
-    let spread = LAYER_IMAGES.min(images);
-    let mut sample: Vec<usize> = differing.chain((0..spread).map(|at| at * images / spread)).collect();
-    sample.sort_unstable();
-    sample.dedup();
-    sample
+    let mut images: Vec<usize> =
+        differing.chain(data::stratified(labels, classes, LAYER_IMAGES)).collect();
+    images.sort_unstable();
+    images.dedup();
+    images
 }
 
 /// A progress bar on standard error, when that is a terminal.

@@ -110,6 +110,16 @@ pub enum DataError {
         /// Why not.
         problem: String,
     },
+    /// More test images were asked for than there are, or none.
+    #[error("--images {asked}: {data} has {images} test images; ask for 1 to {images}, or leave --images out")]
+    SampleSize {
+        /// The number that was asked for.
+        asked: usize,
+        /// The dataset.
+        data: String,
+        /// The number of test images.
+        images: usize,
+    },
     /// A word that names no format.
     #[error(
         "unknown data format `{given}`; one of auto, idx, cifar10, cifar100, npz, folder, folder:HxWxC with C 1 or 3"

@@ -24,6 +24,7 @@ mod idx;
 mod locate;
 mod npy;
 mod npz;
+mod sample;
 mod split;
 mod stream;
 mod summary;
@@ -37,6 +38,7 @@ use crate::ir::Shape;
 pub use error::{DataError, Place};
 pub use folder::{Fit, Resize};
 pub use format::{Format, default_folder, load};
+pub use sample::{Sample, SampleSize, describe, image_count, stratified, test_sample};
 pub use split::{Split, ValidationSize, split};
 pub use summary::{ClassImages, Summary, summarise};
 

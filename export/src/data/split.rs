@@ -109,16 +109,14 @@ pub(super) fn hold_out(
     if count == 0 || count >= labels.len() {
         return Err(format!("that would leave {count} and {} images", labels.len().saturating_sub(count)));
     }
-    let mut rng = stream(seed, purpose);
-    let mut members: Vec<Vec<(u64, usize)>> = vec![Vec::new(); classes];
-    for (index, &label) in labels.iter().enumerate() {
-        members[usize::from(label)].push((rng.next_u64(), index));
-    }
+    let members = members(labels, classes, seed, purpose);
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    let shares = shares(&sizes, count, 1).ok_or_else(|| {
+        "some classes have so few images that none would be left to train on; hold out fewer".to_owned()
+    })?;
     let mut kept = Vec::with_capacity(labels.len() - count);
     let mut held_out = Vec::with_capacity(count);
-    for (mut members, share) in members.into_iter().zip(shares(&sizes, count)?) {
-        members.sort_unstable();
+    for (members, share) in members.into_iter().zip(shares) {
         held_out.extend(members[..share].iter().map(|&(_, index)| index));
         kept.extend(members[share..].iter().map(|&(_, index)| index));
     }
@@ -127,23 +125,46 @@ pub(super) fn hold_out(
     Ok([kept, held_out])
 }
 
-/// How many of `count` each class gives, in proportion to `sizes`, by largest remainders (ties: the earlier class).
-fn shares(sizes: &[usize], count: usize) -> Result<Vec<usize>, String> {
+/// `count` ascending indices into `labels`, of every class its share, by the random stream of (`seed`, `purpose`). `count` is
+/// below the number of labels.
+pub(super) fn draw(labels: &[u16], classes: usize, count: usize, seed: u64, purpose: &str) -> Vec<usize> {
+    let members = members(labels, classes, seed, purpose);
+    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    // Without images to keep, every class can give its rounded share.
+    let shares = shares(&sizes, count, 0).unwrap_or_default();
+    let drawn = members.iter().zip(shares).flat_map(|(members, share)| &members[..share]);
+    let mut indices: Vec<usize> = drawn.map(|&(_, index)| index).collect();
+    indices.sort_unstable();
+    indices
+}
+
+/// The indices of each class's labels by rising random key.
+fn members(labels: &[u16], classes: usize, seed: u64, purpose: &str) -> Vec<Vec<(u64, usize)>> {
+    let mut rng = stream(seed, purpose);
+    let mut members: Vec<Vec<(u64, usize)>> = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
+        members[usize::from(label)].push((rng.next_u64(), index));
+    }
+    members.iter_mut().for_each(|class| class.sort_unstable());
+    members
+}
+
+/// How many of `count` each class gives, in proportion to `sizes`, by largest remainders (ties: the earlier class). A class
+/// is not rounded up unless `kept` images of it remain; `None` where that cannot be.
+fn shares(sizes: &[usize], count: usize, kept: usize) -> Option<Vec<usize>> {
     let total: usize = sizes.iter().sum();
     let exact = |size: usize| size as u128 * count as u128;
     let mut shares: Vec<usize> = sizes.iter().map(|&size| (exact(size) / total as u128) as usize).collect();
     let missing = count - shares.iter().sum::<usize>();
-    let mut order: Vec<usize> = (0..sizes.len()).filter(|&class| shares[class] + 1 < sizes[class]).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).filter(|&class| shares[class] + kept < sizes[class]).collect();
     order.sort_by_key(|&class| Reverse(exact(sizes[class]) % total as u128));
     if missing > order.len() {
-        return Err(
-            "some classes have so few images that none would be left to train on; hold out fewer".to_owned()
-        );
+        return None;
     }
     for &class in &order[..missing] {
         shares[class] += 1;
     }
-    Ok(shares)
+    Some(shares)
 }
 
 /// The random stream of a seed and a purpose: ChaCha8 keyed with SHA-256 of both.

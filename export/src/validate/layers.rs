@@ -57,6 +57,13 @@ pub struct WorstElement {
 const WORST: usize = 5;
 
 impl LayerDifference {
+    /// Names images by `indices`, their places in the whole data, instead of their places in the sample.
+    pub fn number_images(&mut self, indices: &[usize]) {
+        for element in &mut self.worst {
+            element.image = indices[element.image];
+        }
+    }
+
     fn list(&mut self, element: WorstElement) {
         // Not a number is as far apart as can be.
         let steps = |element: &WorstElement| {

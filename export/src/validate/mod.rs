@@ -82,6 +82,15 @@ pub struct LogitComparison {
     pub logits: LogitDifference,
 }
 
+impl LogitComparison {
+    /// Names images by `indices`, their places in the whole data, instead of their places in the sample.
+    pub fn number_images(&mut self, indices: &[usize]) {
+        for disagreement in &mut self.disagreements {
+            disagreement.image = indices[disagreement.image];
+        }
+    }
+}
+
 /// Compares the logits of all images: `integer` [N, CLASSES] of the runtime, `float` of the engine.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use bomp_export::candidate::Candidate;
 use bomp_export::engines::{Elements, Engine, Tensor, Tract};
 use bomp_export::ir::{Bits, Op};
 use bomp_export::onnx::float_model;
-use bomp_export::{cost, evaluate, files, layout};
+use bomp_export::{cost, data, evaluate, files, layout};
 use bomp_runtime::Model;
 use bomp_runtime::blob::{HEADER_BYTES, RECORD_BYTES, checksum};
 
@@ -124,9 +124,12 @@ fn validate_counts_as_the_runtime_does() {
     }
 
     let part = json(&[&validate[..], &["--images", "40", "--threads", "2"]].concat());
-    let first: Vec<usize> = (0..40).collect();
-    let labels = case.images.subset(&first).labels;
-    assert_eq!(part["integer"]["correct"], evaluate::correct(&predictions[..40], &labels));
+    let chosen = data::stratified(&case.images.labels, model.classes(), 40);
+    let right = |&&image: &&usize| predictions[image] == usize::from(case.images.labels[image]);
+    assert_eq!(part["integer"]["correct"], chosen.iter().filter(right).count());
+    assert_eq!((&part["images"], &part["of_images"]), (&40.into(), &300.into()));
+    let text = succeed(&[&validate[..], &["--images", "40"]].concat());
+    assert!(text.contains("a sample of 40 of the 300 test images, stratified by class"), "{text}");
     assert!(succeed(&[&validate[..], &engines].concat()).contains("same class as the integer runtime"));
 }
 

@@ -1,6 +1,6 @@
 //! The validation part.
 
-use bomp_export::data::{self, DataError, Dataset, Images, ValidationSize};
+use bomp_export::data::{self, DataError, Dataset, Images, SampleSize, ValidationSize};
 use bomp_export::ir::Shape;
 use proptest::prelude::*;
 
@@ -63,6 +63,51 @@ fn absurd_sizes_are_refused() {
     assert_eq!("6000".parse::<ValidationSize>().unwrap(), ValidationSize::Count(6000));
 }
 
+#[test]
+fn a_sample_does_not_change_with_the_version() {
+    let labels: Vec<u16> = (0..30).map(|index| index % 3).collect();
+    // Also computed in Python from the documentation. Frozen: figures of samples are compared across versions.
+    assert_eq!(data::stratified(&labels, 3, 7), [0, 2, 6, 7, 12, 25, 29]);
+    assert_eq!(data::stratified(&labels, 3, 30), (0..30).collect::<Vec<_>>());
+    assert_eq!(data::stratified(&labels, 3, 99), (0..30).collect::<Vec<_>>());
+}
+
+/// Data stored class by class, the hard images of each class last: the first ones say nothing, a sample is within its interval.
+#[test]
+fn a_sample_stands_for_all_images_however_they_are_ordered() {
+    let labels: Vec<u16> = (0..5_000).map(|index| index / 500).collect();
+    let is_right = |image: usize| image % 500 < 345;
+    for count in [100, 250, 1_000] {
+        let sample = data::stratified(&labels, 10, count);
+        assert_eq!(sample.len(), count);
+        let right = sample.iter().filter(|&&image| is_right(image)).count();
+        let [low, high] = bomp_export::report::wilson95(right, count);
+        assert!(low < 0.69 && 0.69 < high, "{right} of {count}");
+        let first = (0..count).filter(|&image| is_right(image)).count();
+        let [low, high] = bomp_export::report::wilson95(first, count);
+        assert!(low > 0.69 || high < 0.69 || count == 1_000, "the first {count} would do");
+    }
+}
+
+#[test]
+fn an_explicit_number_is_kept_and_a_default_takes_what_there_is() {
+    let mut data = dataset(vec![0, 1], 2);
+    data.test = data.train.subset(&[0, 1, 0, 1, 0]);
+    let take = |size| data::test_sample(&data, size).map(|sample| sample.indices);
+    assert_eq!(take(SampleSize::AtMost(1_000)).unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(take(SampleSize::All).unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(take(SampleSize::Exactly(5)).unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(take(SampleSize::AtMost(2)).unwrap().len(), 2);
+    for asked in [0, 6, usize::MAX] {
+        let error = take(SampleSize::Exactly(asked)).unwrap_err().to_string();
+        assert!(error.contains(&format!("--images {asked}: labels has 5 test images; ask for 1 to 5")), "{error}");
+    }
+    for text in ["0", "-3", "1e9", "", "all", "1.0"] {
+        assert!(data::image_count(text).unwrap_err().contains("from 1 up"), "{text}");
+    }
+    assert_eq!(data::image_count("17").unwrap().get(), 17);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -87,6 +132,20 @@ proptest! {
             prop_assert!(size == 0 || held_out < size);
             let share = size as f64 * count as f64 / total as f64;
             prop_assert!((held_out as f64 - share).abs() < 1.0 + 1e-9, "{} of {}: {}", held_out, size, share);
+        }
+    }
+
+    #[test]
+    fn a_sample_has_of_every_class_its_share(labels in prop::collection::vec(0u16..5, 1..300), part in 1usize..300) {
+        let count = part.min(labels.len());
+        let sample = data::stratified(&labels, 5, count);
+        prop_assert_eq!(sample.len(), count);
+        prop_assert!(sample.is_sorted_by(|a, b| a < b) && sample.iter().all(|&index| index < labels.len()));
+        for class in 0..5 {
+            let all = labels.iter().filter(|&&label| label == class).count();
+            let drawn = sample.iter().filter(|&&index| labels[index] == class).count();
+            let share = all as f64 * count as f64 / labels.len() as f64;
+            prop_assert!(drawn <= all && (drawn as f64 - share).abs() < 1.0 + 1e-9, "{} of {}: {}", drawn, all, share);
         }
     }
 }

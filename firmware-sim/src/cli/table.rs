@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use bomp_export::board::BOARDS;
+use bomp_export::data;
 use bomp_sim::Verdict;
 use bomp_sim::monitor::Session;
 use bomp_sim::verdict::Certificate;
@@ -25,7 +26,13 @@ pub(super) fn session(session: &Session) -> String {
         ("device", format!("{} ({}), {}", session.name, session.board, session.profile)),
         ("model", session.model.clone()),
         ("logits", format!("{} of {images} images as on the host", images - different_images)),
-        ("correct", format!("{device_correct} of {images} on the device, {host_correct} on the host")),
+        (
+            "correct",
+            format!(
+                "{device_correct} of {images} on the device, {host_correct} on the host; {}",
+                data::describe(*images, session.of_images)
+            ),
+        ),
         (
             "inference",
             format!(
@@ -55,8 +62,9 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
         (
             "correct",
             format!(
-                "{device_correct} of {images} on the device ({:.2} %), {host_correct} on the host; first test images of {}",
+                "{device_correct} of {images} on the device ({:.2} %), {host_correct} on the host; {} of {}",
                 percent(device_correct),
+                data::describe(*images, verdict.of_images),
                 verdict.dataset
             ),
         ),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use bomp_export::data;
 use bomp_export::report::{Accuracy, Confusion};
 use bomp_export::validate::{LayerDifference, LogitComparison, WorstElement};
 
@@ -23,11 +24,15 @@ pub(super) struct Report<'a> {
     pub(super) data_sha256: &'a str,
     /// Test images used.
     pub(super) images: usize,
+    /// Test images that there are; more than `images` if these are a sample.
+    pub(super) of_images: usize,
     /// The integer runtime.
     pub(super) integer: Accuracy,
     pub(super) class_names: &'a [String],
     /// For each class.
     pub(super) recall: Vec<Option<f64>>,
+    /// Mean of the recall of the classes that have images.
+    pub(super) balanced_accuracy: f64,
     #[serde(flatten)]
     pub(super) confusion: Confusion,
     pub(super) against: Vec<Against>,
@@ -149,13 +154,22 @@ impl Report<'_> {
     pub(super) fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(
             out,
-            "{} ({}) on the first {} test images of {}",
+            "{} ({}) on {} of {}",
             self.model.display(),
             bytes(self.bytes),
-            grouped(self.images as u64),
+            data::describe(self.images, self.of_images),
             self.dataset
         )?;
         writeln!(out, "integer runtime: {}", self.integer)?;
+        if self.images < self.of_images {
+            writeln!(
+                out,
+                "  the interval is that of a simple random sample; stratified by class and drawn from {} images, the \
+                 sample is at least as close to all of them",
+                self.of_images
+            )?;
+        }
+        writeln!(out, "balanced accuracy, the mean recall of the classes: {:.2} %", 100.0 * self.balanced_accuracy)?;
         writeln!(out)?;
         self.print_classes(out)?;
         for engine in &self.against {
