@@ -19,6 +19,7 @@ pub mod ir;
 pub mod layout;
 pub mod lower;
 pub mod onnx;
+pub mod output;
 pub mod report;
 pub mod sidecar;
 pub mod sign;

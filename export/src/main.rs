@@ -8,10 +8,11 @@ mod commands;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
+use bomp_export::output::Output;
 use commands::{Cli, Outcome};
 
 fn main() -> ExitCode {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(Output);
     let result = Cli::from_command_line().and_then(|cli| {
         let outcome = cli.run(&mut out)?;
         out.flush()?;
@@ -20,16 +21,10 @@ fn main() -> ExitCode {
     let (message, code) = match result {
         Ok(Outcome::Done) => return ExitCode::SUCCESS,
         Ok(Outcome::Failed(message)) => (format!("failed: {message}"), 1),
-        // Whoever reads the output has seen enough, as in `bomp-export inspect MODEL | head -1`.
-        Err(error) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
         Err(error) => (format!("error: {error}"), 2),
     };
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     // There is nobody left to tell when this fails.
     let _ = writeln!(io::stderr(), "{line}");
     ExitCode::from(code)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

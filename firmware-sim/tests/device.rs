@@ -18,8 +18,11 @@ use bomp_sim::{Config, KernelSet, SimError, Stage, monitor};
 fn a_thousand_images_give_the_hosts_logits_and_the_predicted_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (candidate, path) = network::pack(network::about_one_mmac(), folder.path());
-    let config =
-        Config { images: SampleSize::Exactly(1_000), keep: Some(folder.path().join("kept")), ..Config::new(path.clone()) };
+    let config = Config {
+        images: SampleSize::Exactly(1_000),
+        keep: Some(folder.path().join("kept")),
+        ..Config::new(path.clone())
+    };
     let mut done_last = 0;
     let verdict = bomp_sim::run(&config, &mut |stage| {
         if let Stage::Images { done, total } = stage {
@@ -67,7 +70,8 @@ fn the_device_protocol_gives_the_hosts_logits() {
     let folder = tempfile::tempdir().unwrap();
     let (_, path) = network::pack(network::small(), folder.path());
     for board in ["mps2-an386", "stm32vldiscovery"] {
-        let config = Config { images: SampleSize::Exactly(3), board: board.into(), ..Config::new(path.clone()) };
+        let config =
+            Config { images: SampleSize::Exactly(3), board: board.into(), ..Config::new(path.clone()) };
         let session = match monitor::drive(&config, &mut |_| ControlFlow::Continue(())) {
             Err(error @ SimError::NoToolchain { .. }) if board != Config::new(path.clone()).board => {
                 eprintln!("{board}: not run: {error}");
@@ -103,7 +107,8 @@ fn wide_layers_give_the_hosts_logits() {
         .partition(|weights| !weights.fine.is_empty());
     assert!(wide.len() >= 3 && !narrow.is_empty(), "{} of {}", wide.len(), wide.len() + narrow.len());
     for board in ["mps2-an386", "mps2-an385", "microbit"] {
-        let config = Config { images: SampleSize::Exactly(50), board: board.into(), ..Config::new(path.clone()) };
+        let config =
+            Config { images: SampleSize::Exactly(50), board: board.into(), ..Config::new(path.clone()) };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
             Err(error @ SimError::NoToolchain { .. }) if board != Config::new(path.clone()).board => {
                 eprintln!("{board}: not run: {error}");
@@ -144,7 +149,12 @@ fn every_board_gives_the_hosts_logits() {
     for board in &BOARDS {
         // With all kernels, because what is reserved for the firmware must be enough for any model.
         let kernels = KernelSet::All;
-        let config = Config { images: SampleSize::Exactly(5), board: board.name.into(), kernels, ..Config::new(path.clone()) };
+        let config = Config {
+            images: SampleSize::Exactly(5),
+            board: board.name.into(),
+            kernels,
+            ..Config::new(path.clone())
+        };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
             // Setup brings all targets; whoever did without it may have the default board's alone.
             Err(error @ SimError::NoToolchain { .. }) if board.name != Config::new(path.clone()).board => {
@@ -186,7 +196,8 @@ fn a_good_network_runs_in_eight_kilobytes() {
     assert_eq!(correct, 9_052);
 
     for board in ["stm32vldiscovery", "microbit"] {
-        let config = Config { images: SampleSize::Exactly(100), board: board.into(), ..Config::new(path.clone()) };
+        let config =
+            Config { images: SampleSize::Exactly(100), board: board.into(), ..Config::new(path.clone()) };
         let verdict = match bomp_sim::run(&config, &mut |_| ControlFlow::Continue(())) {
             Err(error @ SimError::NoToolchain { .. }) => {
                 eprintln!("{board}: not run: {error}");

@@ -10,7 +10,7 @@ use anyhow::Context;
 use bomp_export::data::{self, Images};
 use bomp_export::ir::{Bits, Network};
 use bomp_export::testing;
-use bomp_search::recipe::{Augmentation, Quantisation, Schedule, TrainConfig};
+use bomp_search::recipe::{Augmentation, ClassWeights, Quantisation, Schedule, TrainConfig};
 use bomp_search::train::{Data, DeviceImages, Phase, Progress, Run, Signal, score, train_float};
 use clap::Parser;
 
@@ -58,6 +58,7 @@ fn main() -> anyhow::Result<()> {
         qaft: Schedule { learning_rate: 0.002, ..schedule },
         distillation: 0.0,
         augmentation: Augmentation { crop_padding: 0, flip: false },
+        class_weights: ClassWeights::None,
         shards: 1,
     };
     let results: anyhow::Result<Vec<Rates>> = std::thread::scope(|scope| {

@@ -6,6 +6,7 @@
 
 pub mod ask_tell;
 pub mod bo;
+pub mod estimate;
 pub mod forecast;
 pub mod proposal;
 pub mod quantity;

@@ -1,5 +1,8 @@
 //! `bomp-search`: the search's command line.
 
+#[macro_use(println, eprint, eprintln)]
+extern crate bomp_export;
+
 mod commands;
 
 fn main() -> std::process::ExitCode {

@@ -119,7 +119,6 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn print_json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
-    // Not straight into `out`: serde's error would hide that a pipe was closed.
     let text = serde_json::to_string_pretty(value)?;
     Ok(writeln!(out, "{text}")?)
 }

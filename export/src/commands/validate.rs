@@ -220,8 +220,7 @@ impl Validate {
 /// Images for the comparison of layers: some of those whose class differs, and a sample of all.
 fn for_layers(comparison: &LogitComparison, labels: &[u16], classes: usize) -> Vec<usize> {
     let differing = comparison.disagreements.iter().take(LAYER_IMAGES).map(|disagreement| disagreement.image);
-    let mut images: Vec<usize> =
-        differing.chain(data::stratified(labels, classes, LAYER_IMAGES)).collect();
+    let mut images: Vec<usize> = differing.chain(data::stratified(labels, classes, LAYER_IMAGES)).collect();
     images.sort_unstable();
     images.dedup();
     images

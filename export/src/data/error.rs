@@ -111,7 +111,9 @@ pub enum DataError {
         problem: String,
     },
     /// More test images were asked for than there are, or none.
-    #[error("--images {asked}: {data} has {images} test images; ask for 1 to {images}, or leave --images out")]
+    #[error(
+        "--images {asked}: {data} has {images} test images; ask for 1 to {images}, or leave --images out"
+    )]
     SampleSize {
         /// The number that was asked for.
         asked: usize,

@@ -156,7 +156,8 @@ fn shares(sizes: &[usize], count: usize, kept: usize) -> Option<Vec<usize>> {
     let exact = |size: usize| size as u128 * count as u128;
     let mut shares: Vec<usize> = sizes.iter().map(|&size| (exact(size) / total as u128) as usize).collect();
     let missing = count - shares.iter().sum::<usize>();
-    let mut order: Vec<usize> = (0..sizes.len()).filter(|&class| shares[class] + kept < sizes[class]).collect();
+    let mut order: Vec<usize> =
+        (0..sizes.len()).filter(|&class| shares[class] + kept < sizes[class]).collect();
     order.sort_by_key(|&class| Reverse(exact(sizes[class]) % total as u128));
     if missing > order.len() {
         return None;

@@ -100,7 +100,10 @@ fn an_explicit_number_is_kept_and_a_default_takes_what_there_is() {
     assert_eq!(take(SampleSize::AtMost(2)).unwrap().len(), 2);
     for asked in [0, 6, usize::MAX] {
         let error = take(SampleSize::Exactly(asked)).unwrap_err().to_string();
-        assert!(error.contains(&format!("--images {asked}: labels has 5 test images; ask for 1 to 5")), "{error}");
+        assert!(
+            error.contains(&format!("--images {asked}: labels has 5 test images; ask for 1 to 5")),
+            "{error}"
+        );
     }
     for text in ["0", "-3", "1e9", "", "all", "1.0"] {
         assert!(data::image_count(text).unwrap_err().contains("from 1 up"), "{text}");

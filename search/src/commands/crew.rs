@@ -56,10 +56,16 @@ struct Crew<'a> {
 }
 
 /// Does the work with as many processes as it asks for.
-pub(super) fn run(work: &Work<'_>, store: &mut dyn Storage) -> Result<Ending> {
+///
+/// `seconds`: from the end of one trial to that of the next, as far as is known.
+pub(super) fn run(
+    work: &Work<'_>,
+    store: &mut dyn Storage,
+    seconds: Option<f64>,
+    interrupt: &Interrupt,
+) -> Result<Ending> {
     let places = usize::from(work.crew.workers);
     let (sender, receiver) = mpsc::channel();
-    let interrupt = Interrupt::install()?;
     let mut shown: BTreeSet<u64> = over(store)?.iter().map(|trial| trial.number).collect();
     let mut crew = Crew {
         work,
@@ -67,7 +73,7 @@ pub(super) fn run(work: &Work<'_>, store: &mut dyn Storage) -> Result<Ending> {
         members: Vec::new(),
         sender,
         receiver,
-        bars: Bars::new("trials", shown.len() as u64, work.trials, places),
+        bars: Bars::new("trials", shown.len() as u64, work.trials, places, seconds),
         error: String::new(),
     };
     for place in 0..places {
@@ -199,7 +205,7 @@ impl Crew<'_> {
     }
 
     /// Shows the trials that have ended since the last time.
-    fn show(&self, store: &mut dyn Storage, shown: &mut BTreeSet<u64>) -> Result<()> {
+    fn show(&mut self, store: &mut dyn Storage, shown: &mut BTreeSet<u64>) -> Result<()> {
         for trial in over(store)? {
             if shown.insert(trial.number) {
                 self.bars.show_ended(&trial);

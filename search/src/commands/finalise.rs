@@ -17,8 +17,8 @@ use serde::Serialize;
 use super::data::StudyData;
 use super::event::Training;
 use super::progress::{Bars, Interrupt};
-use super::teacher::Teacher;
 use super::recall::{self, ClassRecall};
+use super::teacher::Teacher;
 use super::{Outcome, front, options};
 
 /// A finished network, as `--json` lists it. Counts are test images.
@@ -67,7 +67,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let (training, teacher_sha256) = taught(training, &config, &loaded, options)?;
     let test = DeviceImages::upload(&loaded.dataset.test, device)?;
     let interrupt = Interrupt::install()?;
-    let mut bars = Bars::new("networks", 0, chosen.len() as u64, 1);
+    let mut bars = Bars::new("networks", 0, chosen.len() as u64, 1, None);
     let mut finished = Vec::new();
     for trial in &chosen {
         let folder = out.join(format!("trial-{:04}", trial.number)).join("candidate");

@@ -5,12 +5,14 @@
 mod ask_tell;
 mod crew;
 mod data;
+mod estimate;
 mod event;
 mod finalise;
 mod front;
 mod import;
 mod look;
 mod options;
+mod pace;
 mod preset;
 mod progress;
 mod recall;

@@ -71,6 +71,10 @@ pub(crate) struct Run {
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) training: Training,
+    /// Say how long the search and what follows it would take, and what it would cost, by training a few batches; make no study.
+    /// With --json as one object: images, MACs, seconds
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) crew: Crew,
 }

@@ -1,14 +1,16 @@
-//! What a person sees while a study runs: the trials on one bar, what each worker does on another, and one line for each
-//! trial that has ended. Without a terminal only the lines.
+//! What a person sees while a study runs: the trials on one bar with the time left for all of them, what each worker does on
+//! another, and one line for each trial that has ended, also with the time left. Without a terminal only the lines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use bomp_search::study::Trial;
 use bomp_search::train::Signal;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::event::Training;
+use super::pace::{self, Pace};
 use super::table;
 
 /// Set by Ctrl-C, or by the end of the command that leads this worker.
@@ -73,6 +75,7 @@ pub(crate) trait Listener {
 /// One bar for the work as a whole, and one for each worker.
 pub(crate) struct Bars {
     whole: ProgressBar,
+    pace: Pace,
     lanes: Vec<Lane>,
 }
 
@@ -83,14 +86,17 @@ struct Lane {
 }
 
 impl Bars {
-    /// For `total` pieces of work called `what` of which `done` are done, by this many workers.
-    pub(crate) fn new(what: &str, done: u64, total: u64, workers: usize) -> Self {
+    /// For `total` pieces of work called `what` of which `done` are done, by this many workers. `estimate`: seconds from the end
+    /// of one to that of the next, if known beforehand.
+    pub(crate) fn new(what: &str, done: u64, total: u64, workers: usize, estimate: Option<f64>) -> Self {
+        // Another command may have asked for more than this one.
+        let total = total.max(done);
         let style = |template: &str| {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
         };
         let all = MultiProgress::new();
         let whole = all.add(ProgressBar::new(total).with_position(done));
-        whole.set_style(style("{prefix:>24} {bar:40} {pos}/{len} {elapsed_precise}"));
+        whole.set_style(style("{prefix:>24} {bar:40} {pos}/{len} {elapsed_precise}{msg}"));
         whole.set_prefix(what.to_owned());
         let lane = |_| {
             let bar = all.add(ProgressBar::new(1));
@@ -98,8 +104,10 @@ impl Bars {
             Lane { bar, shown: None }
         };
         let lanes = (0..workers).map(lane).collect();
-        whole.tick();
-        Self { whole, lanes }
+        let pace = Pace::new(done, total, workers, estimate, Instant::now());
+        let bars = Self { whole, pace, lanes };
+        bars.show_left();
+        bars
     }
 
     /// Shows where the training of a worker is.
@@ -114,22 +122,45 @@ impl Bars {
         }
         bar.set_position(training.images);
         bar.set_message(format!("loss {:.3}", training.loss));
+        self.show_left();
     }
 
     /// Shows that a trial has ended, also where there is no terminal.
-    pub(crate) fn show_ended(&self, trial: &Trial) {
-        self.line(&table::line(trial));
+    pub(crate) fn show_ended(&mut self, trial: &Trial) {
         self.step();
+        self.line(&format!("{}   {}", table::line(trial), self.state()));
     }
 
     /// One piece of work is done.
-    pub(crate) fn step(&self) {
-        self.whole.inc(1);
+    pub(crate) fn step(&mut self) {
+        self.set_done(self.whole.position() + 1);
     }
 
     /// This many pieces of work are done.
-    pub(crate) fn set_done(&self, done: u64) {
+    pub(crate) fn set_done(&mut self, done: u64) {
+        if self.whole.length().is_some_and(|length| done > length) {
+            self.whole.set_length(done);
+        }
+        if done > self.whole.position() {
+            self.pace.ended(done, Instant::now());
+        }
         self.whole.set_position(done);
+        self.show_left();
+    }
+
+    /// `12 of 50, about 38 min left`.
+    fn state(&self) -> String {
+        let (done, total) = (self.whole.position(), self.whole.length().unwrap_or_default());
+        let left = self.pace.left(Instant::now()).filter(|_| done < total);
+        let left = left.map_or_else(String::new, |left| format!(", about {} left", pace::words(left)));
+        format!("{done} of {total}{left}")
+    }
+
+    fn show_left(&self) {
+        let left =
+            self.pace.left(Instant::now()).filter(|_| Some(self.whole.position()) < self.whole.length());
+        let left = left.map_or_else(String::new, |left| format!(", about {} left", pace::words(left)));
+        self.whole.set_message(left);
     }
 
     /// Prints a line above the bars.

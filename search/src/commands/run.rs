@@ -6,14 +6,16 @@ use bomp_export::ir::Bits;
 use bomp_search::recipe::{Mode, TrainConfig};
 use bomp_search::session::{self, Ending};
 use bomp_search::space::{Limits, Space, SpaceProblem};
-use bomp_search::study::{DataConfig, Location, Objective, Preset, Storage, StrategyKind};
+use bomp_search::study::{
+    DataConfig, Location, Objective, Preset, Storage, StrategyKind, StudyConfig, Trial,
+};
 use bomp_search::train;
 
 use super::data::StudyData;
 use super::event::{Event, Events, Line};
 use super::progress::{Bars, Interrupt, Listener};
 use super::trainer::{Floats, Machine, Trainer};
-use super::{Outcome, crew, options, table};
+use super::{Outcome, crew, estimate, options, table};
 
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
 pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
@@ -55,15 +57,33 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     let data = DataConfig::new(origin, options.data.format, options.data.validation, dataset);
     let data = DataConfig { summary: Some(summary.clone()), ..data };
     let config = preset.config(options.seed, space, limits, data);
+    let data = options.data.data.as_ref().map(|_| path.as_path());
+    let work = Work { study: &options.study, trials: config.trials, crew: &options.crew, device, data };
+    let interrupt = Interrupt::install()?;
+    if options.dry_run {
+        let crew = work.estimated_crew();
+        let estimate = estimate::of(&config, &loaded, crew, true, &interrupt);
+        return match estimate {
+            _ if interrupt.is_set() => Ok(Outcome::Interrupted),
+            Ok(estimate) if options.crew.json => {
+                println!("{}", serde_json::to_string_pretty(&estimate)?);
+                Ok(Outcome::Done)
+            }
+            Ok(estimate) => {
+                estimate::lines(&estimate, crew).iter().for_each(|line| println!("{line}"));
+                Ok(Outcome::Done)
+            }
+            Err(error) => Err(error.context("--dry-run: the measurement failed, as the trials would")),
+        };
+    }
     let mut store = options.study.create(&config)?;
     let _lock = options.study.lock()?;
     if options.crew.json {
         let worker = options.crew.sharing.worker().id;
         Line { worker, event: Event::Data { summary: Box::new(summary) } }.print();
     }
-    let data = options.data.data.as_ref().map(|_| path.as_path());
-    let work = Work { study: &options.study, trials: config.trials, crew: &options.crew, device, data };
-    work.search(&mut *store, loaded)
+    let seconds = work.say_estimate(&config, &loaded, &interrupt);
+    work.search(&mut *store, loaded, seconds, interrupt)
 }
 
 /// Goes on with a study.
@@ -76,13 +96,25 @@ pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
         Some(trials) => trials,
         None => store.config().trials.max(ended(&mut *store)?),
     };
+    let (show, done) = (&options.study, ended(&mut *store)?);
+    ensure!(
+        trials >= done,
+        "{show}: the study has {done} trials already, more than the {trials} asked for; name a larger number with --trials, \
+         or leave it out"
+    );
     let data = options.data.as_deref();
     let loaded = StudyData::of_study(store.config(), data)?;
     if let Some(summary) = &store.config().data.summary {
         eprint!("{summary}");
     }
     let work = Work { study: &options.study, trials, crew: &options.crew, device, data };
-    work.search(&mut *store, loaded)
+    // What its trials have taken tells more than a measurement.
+    let past = store.trials()?;
+    let seconds: Vec<f64> =
+        past.iter().filter_map(Trial::measured).map(|measured| measured.seconds).collect();
+    let mean = seconds.iter().sum::<f64>() / seconds.len().max(1) as f64;
+    let seconds = (!seconds.is_empty()).then(|| mean / work.estimated_crew().abreast());
+    work.search(&mut *store, loaded, seconds, Interrupt::install()?)
 }
 
 /// The preset with what the user set.
@@ -137,20 +169,48 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn search(&self, store: &mut dyn Storage, loaded: StudyData) -> Result<Outcome> {
-        let (show, trials) = (self.study, self.trials);
+    /// Who will work, as an estimate needs it.
+    fn estimated_crew(&self) -> estimate::Crew {
+        let (workers, machine) = (usize::from(self.crew.workers), &self.crew.machine);
+        // Of several workers each has one thread, unless told otherwise.
+        let threads = if workers == 1 { machine.threads() } else { machine.threads.map_or(1, usize::from) };
+        estimate::Crew { workers, machine: Machine { device: self.device, threads } }
+    }
+
+    /// Says what the search will cost, and returns the seconds from the end of one trial to that of the next. That nothing can
+    /// be said keeps no search from beginning: its trials will tell why.
+    fn say_estimate(&self, config: &StudyConfig, loaded: &StudyData, interrupt: &Interrupt) -> Option<f64> {
+        let crew = self.estimated_crew();
+        match estimate::of(config, loaded, crew, false, interrupt) {
+            _ if interrupt.is_set() => None,
+            Ok(estimate) => {
+                estimate::lines(&estimate, crew).iter().for_each(|line| eprintln!("{line}"));
+                Some(estimate.search.seconds / config.trials as f64)
+            }
+            Err(error) => {
+                eprintln!("search: {} trials; how long they take is not known: {error:#}", config.trials);
+                None
+            }
+        }
+    }
+
+    /// `seconds`: from the end of one trial to that of the next, as far as is known.
+    fn search(
+        &self,
+        store: &mut dyn Storage,
+        loaded: StudyData,
+        seconds: Option<f64>,
+        interrupt: Interrupt,
+    ) -> Result<Outcome> {
+        let show = self.study;
         let done = ended(store)?;
-        ensure!(
-            trials >= done,
-            "{show}: the study has {done} trials already, more than the {trials} asked for"
-        );
         eprintln!("{}", table::heading(store.config().objective));
         let ending = if self.crew.workers == 1 {
-            self.alone(store, loaded, done)?
+            self.alone(store, loaded, (done, seconds), interrupt)?
         } else {
             // Each worker loads them itself.
             drop(loaded);
-            crew::run(self, store)?
+            crew::run(self, store, seconds, &interrupt)?
         };
         let finished = store.trials()?.iter().filter(|trial| trial.measured().is_some()).count();
         match ending {
@@ -173,16 +233,21 @@ impl Work<'_> {
     }
 
     /// In this process.
-    fn alone(&self, store: &mut dyn Storage, loaded: StudyData, done: u64) -> Result<Ending> {
+    fn alone(
+        &self,
+        store: &mut dyn Storage,
+        loaded: StudyData,
+        (done, seconds): (u64, Option<f64>),
+        interrupt: Interrupt,
+    ) -> Result<Ending> {
         let floats = Floats { folder: self.study.files().join("float"), shared: self.study.is_folder() };
         let machine = Machine { device: self.device, threads: self.crew.machine.threads() };
         let worker = self.crew.sharing.worker();
         let listener: Box<dyn Listener> = if self.crew.json {
             Box::new(Events::new(&worker.id))
         } else {
-            Box::new(Bars::new("trials", done, self.trials, 1))
+            Box::new(Bars::new("trials", done, self.trials, 1, seconds))
         };
-        let interrupt = Interrupt::install()?;
         let mut trainer = Trainer::new(store.config(), floats, &loaded, machine, listener, interrupt)?;
         drop(loaded);
         Ok(session::run(store, &worker, self.trials, &mut trainer)?)

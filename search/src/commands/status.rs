@@ -55,12 +55,11 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(Outcome::Done);
     }
-    let Status { finished, given_up, failed, running, trained_images, saved_images, hypervolume, .. } =
-        status;
+    let Status { given_up, failed, running, trained_images, saved_images, hypervolume, .. } = status;
     println!("{}: space {}, data {}", options.study, config.space.definition().name, config.data.name);
     println!(
-        "{finished} of {} trials finished, {given_up} given up, {failed} failed, {running} running; {:.2} M images trained, {:.2} M saved; hypervolume {hypervolume:.6}",
-        config.trials,
+        "{}, {given_up} given up, {failed} failed, {running} running; {:.2} M images trained, {:.2} M saved; hypervolume {hypervolume:.6}",
+        table::finished(&counts, trials.len() as u64),
         trained_images as f64 / 1e6,
         saved_images as f64 / 1e6
     );

@@ -1,5 +1,6 @@
 //! How trials look in the terminal: one line each, the same in every command.
 
+use bomp_search::report::data::Counts;
 use bomp_search::study::{Objective, Trial, TrialState};
 
 /// The heading over [`line`]s of a study with this objective.
@@ -9,6 +10,17 @@ pub(crate) fn heading(objective: Objective) -> String {
         Objective::BalancedAccuracy => "balanced",
     };
     format!("trial   {accuracy}    float   size [B]    RAM [B]   MACs [M]   seconds")
+}
+
+/// How many trials have finished, of how many: of those that were asked for at first, or of those that there are if a later
+/// command asked for more.
+pub(crate) fn finished(counts: &Counts, trials: u64) -> String {
+    let Counts { asked, finished, .. } = *counts;
+    if trials > asked {
+        format!("{finished} of {trials} trials finished ({asked} were asked for at first)")
+    } else {
+        format!("{finished} of {asked} trials finished")
+    }
 }
 
 /// A trial in one line; accuracies are the study's objective on the validation images, in percent.

@@ -24,7 +24,7 @@ pub(crate) fn run(options: &options::Worker) -> Result<Outcome> {
     } else {
         eprintln!("worker {} of {}", worker.id, options.study);
         eprintln!("{}", table::heading(store.config().objective));
-        Box::new(Bars::new("trials", ended(&mut *store)?, trials, 1))
+        Box::new(Bars::new("trials", ended(&mut *store)?, trials, 1, None))
     };
     let machine = Machine { device, threads: options.machine.threads() };
     let folder = options.floats.clone().unwrap_or_else(|| options.study.files().join("float"));

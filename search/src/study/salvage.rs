@@ -118,7 +118,10 @@ pub fn sound(config: &StudyConfig, trial: &Trial) -> Option<String> {
     }
     let measured = trial.measured()?;
     if measured.by_class.is_empty() != config.objective.is_accuracy() {
-        return Some(format!("measured: by_class does not fit the study's objective, {}", config.objective.name()));
+        return Some(format!(
+            "measured: by_class does not fit the study's objective, {}",
+            config.objective.name()
+        ));
     }
     measured.contradiction().map(|problem| format!("measured: {problem}"))
 }

@@ -109,8 +109,7 @@ impl Measured {
         if let Some(class) = by_class.iter().position(|c| c.correct.max(c.float_correct) > c.images) {
             return Some(format!("by_class: more images of class {class} are correct than there are"));
         }
-        let sums = by_class.iter().fold(Some([0u64; 3]), |sums, class| {
-            let [all, integer, float] = sums?;
+        let sums = by_class.iter().try_fold([0u64; 3], |[all, integer, float], class| {
             Some([
                 all.checked_add(class.images)?,
                 integer.checked_add(class.correct)?,

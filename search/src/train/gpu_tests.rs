@@ -16,7 +16,7 @@ use super::objective::{FloatObjective, Objective, QaftObjective};
 use super::qaft::QaftNet;
 use super::quantise::quantise;
 use super::trial::{Data, Run, finish};
-use crate::recipe::{Augmentation, Quantisation, Schedule, TrainConfig};
+use crate::recipe::{Augmentation, ClassWeights, Quantisation, Schedule, TrainConfig};
 use crate::stream::stream;
 use crate::train::Signal;
 
@@ -94,6 +94,7 @@ fn gpu_counts_what_the_host_counts() {
         qaft: schedule,
         distillation: 0.5,
         augmentation: Augmentation { crop_padding: 1, flip: true },
+        class_weights: ClassWeights::Balanced,
         shards: 1,
     };
     let run = Run { seed: 1, trial: 0, threads: 1 };

@@ -170,12 +170,15 @@ mod tests {
         let sorted: Vec<u16> = (0..2_560).map(|index| index / 256).collect();
         let even: Vec<i64> = (0..256).map(|at| at * 10).collect();
         assert_eq!(representative(&sorted, 256), even);
-        let shuffled: Vec<u16> = (0..2_560u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 16) as u16 % 10).collect();
+        let shuffled: Vec<u16> =
+            (0..2_560u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 16) as u16 % 10).collect();
         assert_eq!(representative(&shuffled, 256), even);
         // Ten classes by turns: every tenth image is of one class.
         let by_turns: Vec<u16> = (0..2_560).map(|index| index % 10).collect();
         let mut counts = [0; 10];
-        representative(&by_turns, 256).iter().for_each(|&index| counts[by_turns[index as usize] as usize] += 1);
+        representative(&by_turns, 256)
+            .iter()
+            .for_each(|&index| counts[by_turns[index as usize] as usize] += 1);
         assert!(counts.iter().all(|count| (25..=26).contains(count)), "{counts:?}");
         assert_eq!(representative(&by_turns, 2_560), (0..2_560).collect::<Vec<i64>>());
         assert_eq!(representative(&[3], 1), [0]);

@@ -29,10 +29,12 @@ mod parallel;
 mod parameters;
 mod qaft;
 mod quantise;
+mod speed;
 mod statistics;
 mod trial;
 
 pub use error::TrainError;
 pub use images::DeviceImages;
 pub use monitor::{Phase, Progress, Signal};
+pub use speed::{Speed, speed};
 pub use trial::{Data, Finished, Halfway, Judge, Run, Scored, TrainedFloat, finish, score, train_float};

@@ -210,7 +210,7 @@ pub fn finish(
 }
 
 /// Runs `work` with libtorch's own threads off, as [`super::descent`] divides the work itself, and its panics caught.
-fn alone<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
+pub(super) fn alone<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
     let before = tch::get_num_threads();
     tch::set_num_threads(1);
     let result = guard(work);
@@ -218,22 +218,23 @@ fn alone<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainErro
     result
 }
 
-struct Trainer<'a> {
-    data: Data<'a>,
-    config: &'a TrainConfig,
-    run: Run,
-    monitor: Monitor<'a>,
+/// What the steps of a training share.
+pub(super) struct Trainer<'a> {
+    pub(super) data: Data<'a>,
+    pub(super) config: &'a TrainConfig,
+    pub(super) run: Run,
+    pub(super) monitor: Monitor<'a>,
 }
 
 impl Trainer<'_> {
-    fn check(&self, network: &Network) -> Result<(), TrainError> {
+    pub(super) fn check(&self, network: &Network) -> Result<(), TrainError> {
         network.validate_shapes()?;
         self.config.check()?;
         self.data.train.check(network)?;
         self.data.held_out.check(network)
     }
 
-    fn loss(&self, schedule: &Schedule, network: &Network) -> Loss {
+    pub(super) fn loss(&self, schedule: &Schedule, network: &Network) -> Loss {
         let TrainConfig { distillation, class_weights, .. } = *self.config;
         let class_weights = class_weights.of(&self.data.train.class_counts(network.classes()));
         Loss {
@@ -285,18 +286,27 @@ impl Trainer<'_> {
             return Ok(quantised);
         }
         let (net, start) = QaftNet::new(&quantised, folded);
-        let mut objective = QaftObjective::new(net, self.loss(schedule, &folded.network), self.data.train.device());
+        let mut objective =
+            QaftObjective::new(net, self.loss(schedule, &folded.network), self.data.train.device());
         let parameters = self.descend(&mut objective, &start, schedule, Phase::Qaft, None)?;
         objective.net.finish(&parameters, &quantised, self.data.train, self.run.threads)
     }
 
     /// Held-out images of each class that the device classifies correctly.
     fn correct(&self, candidate: &Candidate) -> Result<Vec<usize>, TrainError> {
-        let held_out = self.data.held_out;
-        ExactNet::new(&lower(candidate)?, held_out.device()).correct(held_out, self.run.threads)
+        self.correct_of(candidate, self.data.held_out)
     }
 
-    fn descend(
+    /// The same of any `images`.
+    pub(super) fn correct_of(
+        &self,
+        candidate: &Candidate,
+        images: &DeviceImages,
+    ) -> Result<Vec<usize>, TrainError> {
+        ExactNet::new(&lower(candidate)?, images.device()).correct(images, self.run.threads)
+    }
+
+    pub(super) fn descend(
         &mut self,
         objective: &mut dyn Objective,
         start: &Start,

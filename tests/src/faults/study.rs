@@ -84,16 +84,16 @@ impl Scene {
                         (index as u64, &expected.genotype),
                         "{shown}"
                     );
-                    match trial.state {
+                    match &trial.state {
                         TrialState::Running => {
                             assert!(!told.contains(&trial.number), "{shown}: trial {index} is lost")
                         }
                         TrialState::Finished(measured) => assert_eq!(
-                            measured,
+                            *measured,
                             invented::measured(trial.number, trial.usage.bytes, measured.seconds),
                             "{shown}"
                         ),
-                        ref state => panic!("{shown}: trial {index}: {state:?}"),
+                        state => panic!("{shown}: trial {index}: {state:?}"),
                     }
                 }
                 assert!(told.len() <= trials.len(), "{shown}: an acknowledged trial is lost");

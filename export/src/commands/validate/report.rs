@@ -169,7 +169,11 @@ impl Report<'_> {
                 self.of_images
             )?;
         }
-        writeln!(out, "balanced accuracy, the mean recall of the classes: {:.2} %", 100.0 * self.balanced_accuracy)?;
+        writeln!(
+            out,
+            "balanced accuracy, the mean recall of the classes: {:.2} %",
+            100.0 * self.balanced_accuracy
+        )?;
         writeln!(out)?;
         self.print_classes(out)?;
         for engine in &self.against {

@@ -87,7 +87,8 @@ pub(super) fn overview(report: &Report) -> String {
             word(serde_json::to_value(study.config.strategy)),
             study.config.space.definition().name.clone(),
             study.config.data.name.clone(),
-            format!("{} of {}", study.counts.finished, study.counts.asked),
+            // A later command may have asked for more than the first.
+            format!("{} of {}", study.counts.finished, study.counts.asked.max(study.trials.len() as u64)),
             study.counts.given_up.to_string(),
             study.counts.failed.to_string(),
             study.counts.running.to_string(),

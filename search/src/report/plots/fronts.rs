@@ -21,7 +21,14 @@ pub(super) fn candidates(report: &Report) -> Plot {
     let caption = "The front of each study: at each size the best accuracy that it has found. The higher and the \
                    further left a line, the better; where two cross, each study is better on one side. Hollow \
                    points at the lower edge lie below the axis. Accuracies are those of candidates on held-out training images. After Figs. 5 and 8 of van Son et al., 2023.";
-    plot(report, "fronts", "Fronts of the studies, candidates", &format!("validation {} [%]", report.objective()), caption, &networks)
+    plot(
+        report,
+        "fronts",
+        "Fronts of the studies, candidates",
+        &format!("validation {} [%]", report.objective()),
+        caption,
+        &networks,
+    )
 }
 
 /// The finished networks, by test accuracy; `None` if there are none.

@@ -66,6 +66,10 @@ impl Study {
                 test_images: 10_000,
                 float_correct: (10_050.0 * better) as usize,
                 integer_correct: (10_000.0 * better) as usize,
+                class_names: vec![NASTY.to_owned(); 10],
+                class_images: vec![1_000; 10],
+                class_correct: vec![(1_000.0 * better) as usize; 10],
+                objective: self.config.objective,
                 trained_images: 702_000,
             });
         }
