@@ -63,6 +63,40 @@ fn every_kind_becomes_grey_or_colour() {
     refused(folder.path(), PLAIN, &["train/b/1.png: the image is 6x4x1", "`--format folder:6x4x3`"]);
 }
 
+/// A JPEG of 8x8 pixels as print shops store them: cyan, magenta, yellow and black, inverted as Adobe does, all of them 128.
+fn cmyk_jpeg() -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8];
+    let mut segment = |marker: u8, contents: &[u8]| {
+        let length = (contents.len() as u16 + 2).to_be_bytes();
+        bytes.extend([&[0xff, marker], &length[..], contents].concat());
+    };
+    segment(0xee, b"Adobe\0\x64\0\0\0\0\0");
+    segment(0xdb, &[&[0][..], &[1; 64]].concat());
+    let components: Vec<u8> = (1..=4).flat_map(|id| [id, 0x11, 0]).collect();
+    segment(0xc0, &[&[8, 0, 8, 0, 8, 4][..], &components].concat());
+    // Both code tables have one code, the bit 0: no difference of the mean, and the end of the block.
+    for table in [0x00, 0x10] {
+        segment(0xc4, &[&[table, 1][..], &[0; 15], &[0]].concat());
+    }
+    let components: Vec<u8> = (1..=4).flat_map(|id| [id, 0]).collect();
+    segment(0xda, &[&[4][..], &components, &[0, 63, 0]].concat());
+    bytes.extend([0, 0xff, 0xd9]);
+    bytes
+}
+
+#[test]
+fn the_four_inks_of_print_become_colours() {
+    let folder = pair(["1.png", "2.png"], [RgbImage::new(8, 8).into(), RgbImage::new(8, 8).into()]);
+    write(folder.path(), "train/a/1.png", cmyk_jpeg());
+    let dataset = load(&folder, "folder");
+    // Half of the light passes each ink, and half of that the black.
+    assert!(
+        dataset.train.image(0).iter().all(|&value| (63..=65).contains(&value)),
+        "{:?}",
+        dataset.train.image(0)
+    );
+}
+
 #[test]
 fn transparency_is_laid_on_black() {
     let clear = RgbaImage::from_fn(3, 2, |x, _| Rgba([200, 100, 50, if x == 0 { 0 } else { 255 }]));
