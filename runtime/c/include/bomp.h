@@ -220,9 +220,6 @@ size_t bomp_argmax(const int32_t *logits, size_t logits_len);
 // A status in words, for a log: a constant string without a final full stop. Any number is allowed.
 const char *bomp_status_text(int32_t status);
 
-// A status in words, for a log: a constant string without a final full stop. Any number is allowed.
-const char *bomp_status_text(int32_t status);
-
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

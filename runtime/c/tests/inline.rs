@@ -22,7 +22,7 @@ fn quantise_and_dequantise_are_onnxs() {
     let folder = std::env::temp_dir().join(format!("bomp-c-inline-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    let warnings = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
+    let warnings = ["-Wall", "-Wextra", "-pedantic", "-Wredundant-decls", "-Werror"];
     let mut input = String::new();
     let mut expected = String::new();
     let values =

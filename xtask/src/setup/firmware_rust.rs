@@ -9,9 +9,16 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
-/// Cortex-M0, M3, M4 and M7, M33 and M55: those of the boards that `bomp-sim boards` lists.
-const TARGETS: [&str; 4] =
-    ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"];
+/// Cortex-M0, M3, M4 and M7, M33 and M55: those of the boards that `bomp-sim boards` lists, for the firmware that it runs and,
+/// without "hf", for the C library, which has to link with soft-float firmware too.
+const TARGETS: [&str; 6] = [
+    "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
+    "thumbv7em-none-eabi",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabi",
+    "thumbv8m.main-none-eabihf",
+];
 
 /// The oldest rustc that this workspace builds with.
 const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -30,7 +37,8 @@ pub(super) const PACKAGES: Need = Need {
     what: "Rust for Arm (Debian's rustc and its sources)",
     packages: &["rustc-web", "cargo-web", "rust-web-src"],
     otherwise: Some(
-        "run `rustup target add thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf` where rustup can download",
+        "run `rustup target add thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabi thumbv7em-none-eabihf \
+         thumbv8m.main-none-eabi thumbv8m.main-none-eabihf` where rustup can download",
     ),
     met: debian_rust_is_there,
 };
