@@ -3,6 +3,8 @@
 //! What is written compiles as C99 or later and as C++, and depends on nothing but the compiler's own headers. Sizes are
 //! preprocessor constants, so arrays can be sized by them.
 
+mod name;
+
 use std::fmt::Write;
 
 use bomp_runtime::Model;
@@ -23,27 +25,7 @@ pub struct Source {
     pub source: String,
 }
 
-/// Why a name cannot be used in C: it is not an identifier, is reserved or a keyword.
-///
-/// # Errors
-/// What is wrong with it and what to use.
-pub fn check_name(name: &str) -> Result<(), String> {
-    const KEYWORDS: &str = " alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const \
-        constexpr continue decltype default delete do double else enum explicit export extern false float for friend goto \
-        if inline int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected \
-        public register restrict return short signed sizeof static static_assert struct switch template this thread_local \
-        throw true try typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while xor xor_eq ";
-    let mut letters = name.chars();
-    let first = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic());
-    let identifier = first && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    if identifier && !name.contains("__") && !KEYWORDS.contains(&format!(" {name} ")) {
-        Ok(())
-    } else {
-        Err(format!(
-            "`{name}` cannot be the name of a C array: use letters, digits and single `_`, a letter first, no keyword"
-        ))
-    }
-}
+pub use name::check as check_name;
 
 /// Writes `model`, whose bytes are `blob`, as the array `name`. `class_names` are in the order of the logits; where they are
 /// not known, or not as many as the model has classes, each class is named by its number. `origin` is one line for the
@@ -157,16 +139,6 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_c_identifiers() {
-        for good in ["digits", "a", "Model_2"] {
-            assert_eq!(check_name(good), Ok(()));
-        }
-        for bad in ["", "2nd", "a-b", "int", "class", "_x", "a__b", "main", "größe", "a b", "a;b"] {
-            assert!(check_name(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn texts_stay_what_they_are() {

@@ -107,6 +107,14 @@ fn header_refuses_what_it_cannot_write() {
         let line = one_line(&call(&["header", model, "-o", text(&case.path(name))]), 2);
         assert!(line.contains(&format!("`{name}`")), "{line}");
     }
+    // bomp.h is the runtime's, stdint.h the compiler's: a file of that name would be read in its place.
+    for name in ["bomp", "Bomp", "BOMP", "bomp_run", "stdint", "memcpy"] {
+        let beside = case.path(&format!("{name}.h"));
+        fs::write(&beside, "theirs").unwrap();
+        let line = one_line(&call(&["header", model, "-o", text(&case.path(name))]), 2);
+        assert!(line.contains(&format!("`{name}`")) && line.contains("choose another name"), "{line}");
+        assert_eq!(fs::read_to_string(&beside).unwrap(), "theirs");
+    }
     let line = one_line(&call(&["header", model, "-o", text(&case.path("m")), "--class-names", "a"]), 2);
     assert!(line.contains("1 names") && line.contains("classes"), "{line}");
     let absent = case.path("absent.bomp");
