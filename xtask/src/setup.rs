@@ -88,6 +88,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// What libtorch and ONNX Runtime take to download, in millions of bytes.
+pub(crate) fn library_megabytes() -> u64 {
+    libraries::megabytes()
+}
+
 /// Installs what only one command needs.
 pub(crate) fn also(need: &Need) -> Result<()> {
     packages::install(&ThisMachine, std::slice::from_ref(need))

@@ -62,6 +62,12 @@ const ONNX_RUNTIME: Library = Library {
     }],
 };
 
+/// What the two take to download, in millions of bytes.
+pub(super) fn megabytes() -> u64 {
+    let wheels = LIBTORCH.wheels.iter().chain(ONNX_RUNTIME.wheels);
+    wheels.map(|wheel| wheel.bytes).sum::<u64>().div_ceil(1_000_000)
+}
+
 /// The libraries to install in `folder`: neither brought by the user nor, unless `force` is given, installed before. The
 /// CUDA half of libtorch is among them if `cuda` is given.
 ///
