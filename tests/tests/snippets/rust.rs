@@ -55,7 +55,7 @@ pub(crate) fn follow(block: &Block) {
         eprintln!("not built: this toolchain lacks {TARGET}");
         return;
     }
-    cargo(&project, &["build", "--quiet", "--offline", "--release", "--target", TARGET], &block.place);
+    cargo(&project, &["build", "--quiet", "--release", "--target", TARGET], &block.place);
 }
 
 fn cargo(project: &Path, arguments: &[&str], place: &str) {
