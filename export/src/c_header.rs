@@ -11,7 +11,7 @@ use bomp_runtime::Model;
 
 use crate::candidate::Quantisation;
 use crate::evaluate::{self, EvaluateError};
-use crate::files;
+use crate::{files, text};
 
 /// Bytes on one line of the array.
 const BYTES_PER_LINE: usize = 20;
@@ -50,7 +50,7 @@ pub fn source(
     let names = if class_names.len() == model.classes() { class_names } else { &numbered };
     let comment = format!(
         "/* {} Written by bomp-export {}; do not edit.\n * sha256 of the model: {} */\n",
-        comment(origin),
+        text::c_comment(origin),
         env!("CARGO_PKG_VERSION"),
         files::sha256(blob)
     );
@@ -100,7 +100,7 @@ pub fn source(
     }
     let _ = writeln!(source, "}};\n\nconst char *const {name}_class_names[{upper}_CLASSES] = {{");
     for class in names {
-        let _ = writeln!(source, "  \"{}\",", literal(class));
+        let _ = writeln!(source, "  \"{}\",", text::c_literal(class));
     }
     source.push_str("};\n");
     Ok(Source { header, source })
@@ -111,42 +111,9 @@ fn float(value: f32) -> String {
     format!("{value:e}f")
 }
 
-/// A text that ends no comment and stays on its line.
-fn comment(text: &str) -> String {
-    let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    line.replace("*/", "* /")
-}
-
-/// A text inside a C string literal: UTF-8 bytes beyond printable ASCII in octal, of fixed length so that no following digit
-/// joins them; a question mark escaped, so that there are no trigraphs.
-fn literal(text: &str) -> String {
-    let mut literal = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' | b'?' => {
-                literal.push('\\');
-                literal.push(char::from(byte));
-            }
-            b' '..=b'~' => literal.push(char::from(byte)),
-            _ => {
-                let _ = write!(literal, "\\{byte:03o}");
-            }
-        }
-    }
-    literal
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_stay_what_they_are() {
-        assert_eq!(literal("T-shirt/top"), "T-shirt/top");
-        assert_eq!(literal("a\"b\\c\n7??="), "a\\\"b\\\\c\\0127\\?\\?=");
-        assert_eq!(literal("é"), "\\303\\251");
-        assert_eq!(comment("x */ int y;\n"), "x * / int y; ");
-    }
 
     #[test]
     fn floats_are_c_constants_of_the_same_bits() {

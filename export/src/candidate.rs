@@ -190,12 +190,13 @@ impl Candidate {
     /// # Errors
     /// The file and what is wrong with it.
     pub fn load(folder: &Path) -> Result<Self, CandidateError> {
-        let read = |path: &Path| {
-            std::fs::read(path).map_err(|source| CandidateError::Read { path: path.to_owned(), source })
+        let read = |path: &Path, limit: u64| {
+            files::read_untrusted(path, limit)
+                .map_err(|source| CandidateError::Read { path: path.to_owned(), source })
         };
         let path = folder.join(NETWORK_FILE);
         let json = |source| CandidateError::Json { path: path.clone(), source };
-        let file: NetworkFile = serde_json::from_slice(&read(&path)?).map_err(json)?;
+        let file: NetworkFile = serde_json::from_slice(&read(&path, files::limit::JSON)?).map_err(json)?;
         if file.format != FORMAT {
             let problem = format!("format {} is not supported, this version reads {FORMAT}", file.format);
             return Err(CandidateError::Weights { path, problem });
@@ -210,7 +211,7 @@ impl Candidate {
             return Err(CandidateError::Weights { path, problem });
         }
         let weights_path = folder.join(WEIGHTS_FILE);
-        let bytes = read(&weights_path)?;
+        let bytes = read(&weights_path, files::limit::LARGE)?;
         let weights_error = |problem: String| CandidateError::Weights { path: weights_path.clone(), problem };
         if files::sha256(&bytes) != file.weights_sha256 {
             return Err(weights_error(format!(

@@ -1,4 +1,7 @@
-//! Files that are either whole or not there: written to a temporary file in the same folder, synced, renamed.
+//! Files that are either whole or not there: written to a temporary file in the same folder, synced, renamed. Files from
+//! elsewhere are opened by [`read_untrusted`] and its siblings only.
+
+mod untrusted;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+pub use untrusted::{limit, open_untrusted, read_untrusted, read_untrusted_text};
 
 /// A file could not be written.
 #[derive(Debug, Error)]
@@ -25,14 +30,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let write = || {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        // A temporary file is private; the finished one gets the rights of any new file.
+        let mut builder = tempfile::Builder::new();
+        // A temporary file is private; this one gets the rights of any new file, less those that the umask takes.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         // The rename itself is durable only once the folder is.

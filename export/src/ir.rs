@@ -35,6 +35,14 @@ impl Shape {
     pub const fn elements(self) -> usize {
         self.height * self.width * self.channels
     }
+
+    /// Why no tensor can have this shape, if none can.
+    pub(crate) fn problem(self) -> Option<String> {
+        let sizes = [self.height, self.width, self.channels];
+        let fits = sizes.iter().all(|size| (1..=65_535).contains(size)) && self.elements() <= 1 << 28;
+        (!fits)
+            .then(|| format!("the shape {self} is outside 1..=65,535 for each size or above 2^28 elements"))
+    }
 }
 
 impl std::fmt::Display for Shape {
@@ -306,7 +314,7 @@ impl Network {
         if self.layers.len() > MAX_LAYERS {
             return Err(IrError::TooManyLayers(self.layers.len()));
         }
-        if let Some(problem) = shape_problem(self.input) {
+        if let Some(problem) = self.input.problem() {
             return Err(IrError::Layer { layer: INPUT.into(), problem });
         }
         let mut names = std::collections::HashSet::new();
@@ -335,7 +343,7 @@ impl Network {
         let shapes = self.shapes();
         for (index, layer) in self.layers.iter().enumerate() {
             let fail = |problem: String| Err(IrError::Layer { layer: layer.name.clone(), problem });
-            if let Some(problem) = shape_problem(shapes[index + 1]) {
+            if let Some(problem) = shapes[index + 1].problem() {
                 return fail(problem);
             }
             if layer.op == Op::Add && shapes[layer.inputs[0]] != shapes[layer.inputs[1]] {
@@ -362,10 +370,4 @@ impl Network {
         }
         Ok(())
     }
-}
-
-fn shape_problem(shape: Shape) -> Option<String> {
-    let sizes = [shape.height, shape.width, shape.channels];
-    let fits = sizes.iter().all(|size| (1..=65_535).contains(size)) && shape.elements() <= 1 << 28;
-    (!fits).then(|| format!("the shape {shape} is outside 1..=65,535 for each size or above 2^28 elements"))
 }

@@ -25,6 +25,7 @@ pub mod sidecar;
 pub mod sign;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 #[cfg(feature = "engines")]
 pub mod validate;
 pub mod write;

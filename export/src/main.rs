@@ -9,10 +9,12 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use bomp_export::output::Output;
+use bomp_export::text::{self, Terminal};
 use commands::{Cli, Outcome};
 
 fn main() -> ExitCode {
-    let mut out = BufWriter::new(Output);
+    // Whatever a file says, it cannot command the terminal.
+    let mut out = Terminal::new(BufWriter::new(Output));
     let result = Cli::from_command_line().and_then(|cli| {
         let outcome = cli.run(&mut out)?;
         out.flush()?;
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Failed(message)) => (format!("failed: {message}"), 1),
         Err(error) => (format!("error: {error}"), 2),
     };
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = text::line(&message.split_whitespace().collect::<Vec<_>>().join(" "));
     // There is nobody left to tell when this fails.
     let _ = writeln!(io::stderr(), "{line}");
     ExitCode::from(code)

@@ -1,11 +1,13 @@
 //! Standard output and standard error of the programs. A reader that leaves early, as in `... | head`, ends a program quietly
-//! with exit code 0; std's `println!` would panic there.
+//! with exit code 0; std's `println!` would panic there. What is printed cannot command a terminal, see [`text`](crate::text).
 //!
 //! The programs bring `print!`, `println!`, `eprint!` and `eprintln!` of this crate into scope in place of std's, with `#[macro_use(...)] extern crate bomp_export`.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process;
+
+use crate::text::lines;
 
 /// Standard output that ends the process quietly when its reader has gone.
 #[derive(Debug, Default)]
@@ -34,7 +36,7 @@ impl Write for Output {
 /// Prints to standard output. A disk that is full, or another failure, ends the process with an error of one line and exit
 /// code 2.
 pub fn print(text: fmt::Arguments<'_>) {
-    if let Err(error) = Output.write_fmt(text) {
+    if let Err(error) = Output.write_all(lines(&text.to_string()).as_bytes()) {
         print_error(format_args!("error: standard output: {error}\n"));
         process::exit(2);
     }
@@ -42,7 +44,7 @@ pub fn print(text: fmt::Arguments<'_>) {
 
 /// Prints to standard error. If that fails there is nobody left to tell.
 pub fn print_error(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(text);
+    let _ = io::stderr().lock().write_all(lines(&text.to_string()).as_bytes());
 }
 
 /// `print!` for the programs, see [`output`](crate::output).

@@ -112,7 +112,7 @@ impl Sidecar {
     /// See [`SidecarError`].
     pub fn load(path: &Path, blob: &[u8]) -> Result<Option<Self>, SidecarError> {
         let path = Self::path(path);
-        let text = match std::fs::read(&path) {
+        let text = match files::read_untrusted(&path, files::limit::JSON) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(SidecarError::Read { path, source }),

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use bomp_runtime::signed::Trailer;
 
-use crate::files::{self, WriteError};
+use crate::files;
 
 /// Why keys could not be made or read.
 #[derive(Debug, Error)]
@@ -27,15 +27,16 @@ pub enum KeyError {
         /// Why.
         source: std::io::Error,
     },
-    /// A private key would be overwritten.
+    /// A file would be overwritten that may be a key, or what is left of one.
     #[error(
-        "{path}: there is a key already; it is not overwritten, because what it has signed could not be updated any more"
+        "{path}: there is a file already, and keys are not overwritten, because what they have signed could not be updated \
+         any more: name another file with -o, or move this one away"
     )]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// A private key cannot be written.
+    /// A key cannot be written.
     #[error("{path}: cannot be written: {source}")]
     Private {
         /// The file.
@@ -43,9 +44,6 @@ pub enum KeyError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
     /// Not a key, or of another kind.
     #[error("{path}: not an Ed25519 {what} key in PEM; `bomp-export keygen` makes one")]
     Format {
@@ -59,7 +57,7 @@ pub enum KeyError {
 /// A new key pair: the private key at `private`, readable by its owner only, the public key at `public`.
 ///
 /// # Errors
-/// See [`KeyError`]. A private key that is there already is never touched.
+/// See [`KeyError`]. Nothing is written then, and a file that is there already is never touched.
 pub fn generate(private: &Path, public: &Path) -> Result<VerifyingKey, KeyError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| KeyError::Random(error.to_string()))?;
@@ -69,18 +67,26 @@ pub fn generate(private: &Path, public: &Path) -> Result<VerifyingKey, KeyError>
     let public_text = key.verifying_key().to_public_key_pem(LineEnding::LF);
     let public_text =
         public_text.map_err(|_| KeyError::Format { path: public.to_owned(), what: "public" })?;
-    write_private(private, text.as_bytes())?;
-    files::write(public, public_text.as_bytes())?;
+    write_new(public, public_text.as_bytes(), 0o666)?;
+    // One half of a pair is of no use.
+    write_new(private, text.as_bytes(), 0o600).inspect_err(|_| drop(std::fs::remove_file(public)))?;
     Ok(key.verifying_key())
 }
 
-/// Writes a file that is private from its first byte on and was not there before; whole, or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+/// Writes a file that was not there before, with no more rights than `mode` from its first byte on; whole, or not at all.
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
     let write = || {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
-        // Temporary files have mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(mode));
+        }
+        #[cfg(not(unix))]
+        let _ = mode;
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist_noclobber(path)?;
@@ -92,8 +98,25 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     })
 }
 
+/// The rights of the file `path`, where others than its owner can read it.
+#[must_use]
+pub fn readable_by_others(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (mode & 0o044 != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 fn read(path: &Path) -> Result<String, KeyError> {
-    std::fs::read_to_string(path).map_err(|source| KeyError::Read { path: path.to_owned(), source })
+    files::read_untrusted_text(path, files::limit::TEXT)
+        .map_err(|source| KeyError::Read { path: path.to_owned(), source })
 }
 
 /// Reads a private key.

@@ -126,12 +126,14 @@ struct RunArguments {
 impl Arguments {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Boards { json: true } => println!("{}", serde_json::to_string_pretty(&BOARDS)?),
+            Command::Boards { json: true } => {
+                println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&BOARDS)?))
+            }
             Command::Boards { json: false } => print!("{}", table::boards()),
             Command::Library { board, output, signed, json } => {
                 let built = library::build(&board, signed, &output)?;
                 if json {
-                    println!("{}", serde_json::to_string_pretty(&built)?);
+                    println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&built)?));
                 } else {
                     let (library, header) = (built.library.display(), built.header.display());
                     println!("{library}, {header}: for {} ({})", built.cpu, built.target);
@@ -179,7 +181,7 @@ impl MonitorArguments {
         }
         let session = watched(|progress| monitor::drive(&config, progress))?;
         if json {
-            println!("{}", serde_json::to_string_pretty(&session)?);
+            println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&session)?));
         } else {
             print!("{}", table::session(&session));
         }
@@ -196,7 +198,7 @@ impl KernelsArguments {
     fn run(self) -> Result<ExitCode> {
         let report = bomp_sim::kernels::measure(Board::find(&self.board).map_err(SimError::from)?)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&report)?));
         } else {
             print!("{}", table::kernels(&report));
         }
@@ -227,7 +229,7 @@ impl RunArguments {
         let config = self.config();
         let verdict = watched(|progress| bomp_sim::run(&config, progress))?;
         if json {
-            println!("{}", serde_json::to_string_pretty(&verdict)?);
+            println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&verdict)?));
         } else {
             print!("{}", table::verdict(&verdict));
         }

@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 
 use bomp_export::board::{Board, Region};
 use bomp_export::data::{self, Format, SampleSize};
-use bomp_export::evaluate;
+use bomp_export::{evaluate, files};
 use bomp_runtime::Model;
 use bomp_runtime::kernels::Needs;
 
@@ -222,7 +222,8 @@ fn folder(config: &Config) -> Result<Folder, SimError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SimError> {
-    fs::read(path).map_err(|cause| SimError::File { path: path.to_owned(), cause })
+    files::read_untrusted(path, files::limit::MODEL)
+        .map_err(|cause| SimError::File { path: path.to_owned(), cause })
 }
 
 /// Refuses what cannot fit whatever the code is; the linker and the linked image tell the rest.

@@ -1,6 +1,6 @@
 //! `cargo xtask check`: what must pass before the tests are worth their time. `.ci/run` is this, then `cargo xtask test`.
 
-mod licences;
+pub(crate) mod licences;
 
 use crate::{setup, workspace};
 use anyhow::Result;

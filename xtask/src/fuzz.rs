@@ -26,12 +26,13 @@ struct Target {
     what: &'static str,
 }
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     Target { name: "model_load", max_len: 2_048, what: "loading a model" },
     Target { name: "model_run", max_len: 2_048, what: "loading and running a model on an image" },
     Target { name: "network_json", max_len: 4_096, what: "network.json" },
     Target { name: "weights", max_len: 4_096, what: "weights.safetensors" },
     Target { name: "onnx_import", max_len: 16_384, what: "ONNX import" },
+    Target { name: "onnx_structure", max_len: 256, what: "ONNX import of files with another structure" },
     Target { name: "data_files", max_len: 8_192, what: "IDX, CIFAR and npz files" },
     Target { name: "device_protocol", max_len: 512, what: "commands of the device" },
     Target { name: "ask_tell", max_len: 1_024, what: "lines of ask-tell" },

@@ -42,6 +42,8 @@ enum Command {
     Test,
     /// Check the format, set up, ask cargo-deny for licences, run clippy with warnings denied; print how long each took
     Check,
+    /// Ask for known weaknesses of the dependencies, in RustSec's database, which is fetched; needs git and a network
+    Advisories,
 }
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Trust(options) => trust::run(&options),
         Command::Test => test::run(),
         Command::Check => check::run(),
+        Command::Advisories => check::licences::advisories(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::ArenaPlan;
 use crate::ir::{INPUT, Network};
+use crate::text;
 
 /// Stands for scratch in the text.
 const SCRATCH: char = '#';
@@ -82,7 +83,7 @@ pub fn svg(network: &Network, plan: &ArenaPlan) -> String {
             left + first * COLUMN,
             (last + 1 - first) * COLUMN,
             to - from,
-            escaped(title)
+            text::markup(title)
         ));
     };
     for (tensor, (&life, (&offset, &bytes))) in plan
@@ -113,13 +114,9 @@ pub fn svg(network: &Network, plan: &ArenaPlan) -> String {
         let (x, y) = (left + index * COLUMN + COLUMN / 2 + 4, top + HEIGHT + 8);
         line(format_args!(
             "<text transform=\"translate({x} {y}) rotate(-90)\" text-anchor=\"end\">{}</text>",
-            escaped(&layer.name)
+            text::markup(&layer.name)
         ));
     }
     out.push_str("</svg>\n");
     out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -13,7 +13,7 @@ use bomp_export::engines::{self, OnnxRuntime};
 use bomp_export::import::{self, LayerReport};
 use bomp_export::sidecar::Sidecar;
 use bomp_export::validate::{self, LogitComparison};
-use bomp_export::{cost, evaluate, files, write};
+use bomp_export::{cost, evaluate, files, text, write};
 use bomp_runtime::Model;
 
 use super::table::Table;
@@ -172,15 +172,15 @@ impl Report {
         table.print(out)?;
         writeln!(out)?;
         for note in &self.notes {
-            writeln!(out, "note: {note}")?;
+            writeln!(out, "note: {}", text::line(note))?;
         }
-        writeln!(out, "{}: {}", self.output.display(), bytes(self.bytes))?;
+        writeln!(out, "{}: {}", text::path(&self.output), bytes(self.bytes))?;
         writeln!(out, "RAM arena: {}, MACs for one image: {}", bytes(self.arena_bytes), grouped(self.macs))?;
         if let Some(check) = &self.check {
             writeln!(
                 out,
                 "{}, {}: same class as ONNX Runtime on {} of {} images ({:.3} %); correct {} and {}; logits differ by {:.2} steps on average, {:.0} at most",
-                check.dataset,
+                text::line(&check.dataset),
                 data::describe(check.images, check.of_images),
                 check.comparison.agreeing,
                 check.images,

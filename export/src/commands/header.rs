@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use bomp_export::candidate::Provenance;
 use bomp_export::sidecar::Sidecar;
-use bomp_export::{c_header, files};
+use bomp_export::{c_header, files, text};
 use bomp_runtime::Model;
 
 use super::{Outcome, bytes, packed, print_json, read};
@@ -92,7 +92,7 @@ impl Header {
         if self.json {
             print_json(out, &report)?;
         } else {
-            writeln!(out, "{}, {}", report.header.display(), report.source.display())?;
+            writeln!(out, "{}, {}", text::path(&report.header), text::path(&report.source))?;
             writeln!(out, "array `{name}`: {}", bytes(report.bytes))?;
             writeln!(out, "RAM arena: {}", bytes(report.arena_bytes))?;
         }

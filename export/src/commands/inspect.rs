@@ -10,7 +10,7 @@ use bomp_export::candidate::Provenance;
 use bomp_export::layout::Layout;
 use bomp_export::report::Accuracy;
 use bomp_export::sidecar::{Sidecar, Validated};
-use bomp_export::{cost, files};
+use bomp_export::{cost, files, text};
 use bomp_runtime::layer::{Layer, Op, Shape};
 use bomp_runtime::{Model, blob};
 
@@ -157,7 +157,7 @@ impl Report {
         writeln!(
             out,
             "{}: blob of format {}, {}",
-            self.model.display(),
+            text::path(&self.model),
             self.format_version,
             bytes(self.bytes)
         )?;
@@ -174,7 +174,7 @@ impl Report {
             Some(sidecar) => print_sidecar(sidecar, out)?,
             None => {
                 let path = Sidecar::path(&self.model);
-                writeln!(out, "no {} beside it, so names and provenance are unknown", path.display())?;
+                writeln!(out, "no {} beside it, so names and provenance are unknown", text::path(&path))?;
             }
         }
         writeln!(out)?;
@@ -218,10 +218,11 @@ impl Report {
 /// Where a network comes from.
 fn print_sidecar(sidecar: &Sidecar, out: &mut impl Write) -> std::io::Result<()> {
     let Sidecar { packed_by, git_commit, provenance, validated, .. } = sidecar;
-    let or_unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+    let or_unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text::line(text) };
     writeln!(
         out,
-        "packed by bomp-export {packed_by}, git commit {}",
+        "packed by bomp-export {}, git commit {}",
+        text::line(packed_by),
         or_unknown(git_commit.as_deref().unwrap_or_default())
     )?;
     let Provenance { study, trial, seed, quantisation, tool_version, dataset, .. } = provenance;
@@ -240,7 +241,7 @@ fn print_sidecar(sidecar: &Sidecar, out: &mut impl Write) -> std::io::Result<()>
         writeln!(out, "when finished: {integer}; unquantised {:.2} %", 100.0 * float.fraction)?;
     }
     if let Some(Validated { dataset, images, correct, .. }) = validated {
-        writeln!(out, "validated on {dataset}: {}", Accuracy::new(*correct, *images))?;
+        writeln!(out, "validated on {}: {}", text::line(dataset), Accuracy::new(*correct, *images))?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use bomp_export::candidate::Candidate;
 use bomp_export::lower::{self, Lowered};
-use bomp_export::write;
+use bomp_export::{files, text, write};
 
 /// Pack quantised networks for microcontrollers, account for every byte, and check the result with other engines.
 ///
@@ -114,12 +114,13 @@ fn output_path(given: Option<&PathBuf>, candidate: &Path, name: &str) -> PathBuf
     given.cloned().unwrap_or_else(|| candidate.join(name))
 }
 
+/// A packed or an ONNX file.
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| anyhow!("{}: {error}", path.display()))
+    files::read_untrusted(path, files::limit::MODEL).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 fn print_json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
+    let text = text::json(&serde_json::to_string_pretty(value)?);
     Ok(writeln!(out, "{text}")?)
 }
 

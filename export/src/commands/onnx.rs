@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 
-use bomp_export::{files, onnx};
+use bomp_export::{files, onnx, text};
 
 use super::{Outcome, Packed, bytes, output_path, packed, print_json};
 
@@ -48,7 +48,7 @@ impl Onnx {
         if self.json {
             print_json(out, &report)?;
         } else {
-            writeln!(out, "{}: {}", report.file.display(), bytes(file_bytes))?;
+            writeln!(out, "{}: {}", text::path(&report.file), bytes(file_bytes))?;
             writeln!(
                 out,
                 "input float32 [N, C, H, W] with pixels as 0 to 1, output float32 [N, classes], opset {opset}"

@@ -10,6 +10,7 @@ use bomp_export::arena::ArenaPlan;
 use bomp_export::files;
 use bomp_export::layout;
 use bomp_export::sidecar::Sidecar;
+use bomp_export::text;
 
 use super::{GIT_COMMIT, Outcome, bytes, output_path, packed, print_json};
 
@@ -61,7 +62,7 @@ impl Pack {
         if self.json {
             print_json(out, &report)?;
         } else {
-            writeln!(out, "{}: {}", report.file.display(), bytes(packed.blob.len()))?;
+            writeln!(out, "{}: {}", text::path(&report.file), bytes(packed.blob.len()))?;
             writeln!(out, "predicted {predicted_bytes} B, written {file_bytes} B")?;
             writeln!(out, "RAM arena: {}", bytes(report.arena_bytes))?;
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 
-use bomp_export::{files, sign};
+use bomp_export::{files, sign, text};
 use bomp_runtime::Model;
 use bomp_runtime::signed;
 
@@ -103,9 +103,9 @@ impl Keygen {
             writeln!(
                 out,
                 "{}: the private key: keep it secret, and keep a copy",
-                keys.private_key.display()
+                text::path(&keys.private_key)
             )?;
-            writeln!(out, "{}: the public key", keys.public_key.display())?;
+            writeln!(out, "{}: the public key", text::path(&keys.public_key))?;
             writeln!(out, "for the firmware, in C or Rust:")?;
             for line in key.chunks(8) {
                 let numbers: Vec<String> = line.iter().map(|byte| format!("0x{byte:02x}")).collect();
@@ -120,6 +120,18 @@ impl Sign {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let blob = read(&self.model)?;
         let key = sign::private_key(&self.key)?;
+        if let Some(mode) = sign::readable_by_others(&self.key) {
+            let file = text::path(&self.key);
+            eprintln!(
+                "warning: {file}: other users can read this private key (mode {mode:o}): chmod 600 takes that away"
+            );
+        }
+        if self.counter == u64::MAX {
+            eprintln!(
+                "warning: --counter {}: this is the last one, so no release can follow this one",
+                u64::MAX
+            );
+        }
         // A model that no device runs is not signed.
         Model::new(&blob).map_err(|error| match signed::split(&blob) {
             Ok(_) => anyhow!(
@@ -139,7 +151,7 @@ impl Sign {
             writeln!(
                 out,
                 "{}: {}, counter {}",
-                written.file.display(),
+                text::path(&written.file),
                 bytes(written.bytes),
                 written.counter
             )?;
@@ -166,7 +178,7 @@ impl Verify {
         if self.json {
             print_json(out, &verdict)?;
         } else if let Ok(opened) = &opened {
-            let (file, blob) = (self.file.display(), bytes(opened.blob.len()));
+            let (file, blob) = (text::path(&self.file), bytes(opened.blob.len()));
             writeln!(out, "{file}: the signature is right, counter {}, blob of {blob}", opened.counter)?;
         }
         Ok(match opened {

@@ -237,15 +237,20 @@ impl Report {
 /// Reads and checks the network of a candidate folder, of its network.json, or of a file with a network alone.
 fn read_network(path: &Path) -> anyhow::Result<Network> {
     #[derive(Deserialize)]
+    struct Kind {
+        network: Option<serde::de::IgnoredAny>,
+    }
+    #[derive(Deserialize)]
     struct Whole {
         network: Network,
     }
     let path = if path.is_dir() { &path.join("network.json") } else { path };
-    let text = super::read(path)?;
+    let text = files::read_untrusted(path, files::limit::JSON)
+        .map_err(|error| anyhow!("{}: {error}", path.display()))?;
     let wrong = |error: serde_json::Error| anyhow!("{}: not a network: {error}", path.display());
-    let value: serde_json::Value = serde_json::from_slice(&text).map_err(wrong)?;
+    let kind: Kind = serde_json::from_slice(&text).map_err(wrong)?;
     // Parsed again from the text, whose errors have line and column.
-    let network = if value.get("network").is_some() {
+    let network = if kind.network.is_some() {
         serde_json::from_slice::<Whole>(&text).map_err(wrong)?.network
     } else {
         serde_json::from_slice(&text).map_err(wrong)?

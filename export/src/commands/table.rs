@@ -1,6 +1,8 @@
-//! Plain text tables: the first column to the left, the others to the right.
+//! Plain text tables: the first column to the left, the others to the right. A cell is never more than one line.
 
 use std::io::Write;
+
+use bomp_export::text;
 
 /// A table under construction.
 pub(super) struct Table {
@@ -15,7 +17,7 @@ impl Table {
 
     /// Adds a row as long as the headings.
     pub(super) fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows.push(cells.into_iter().map(|cell| text::line(&cell.into())).collect());
     }
 
     /// Writes it, columns two spaces apart.

@@ -99,7 +99,7 @@ impl Layout {
         let mut images = Images { pixels: Vec::new(), labels: Vec::new(), shape: SHAPE };
         for name in files {
             let path = folder.join(name);
-            if !path.is_file() {
+            if !path.exists() {
                 return Err(DataError::Missing { path, remedy: self.remedy });
             }
             self.append(Stream::open(&path)?, &mut images)?;

@@ -3,11 +3,12 @@
 //! Without names the number of classes is the largest label plus one, and every smaller label must occur in the
 //! training part: labels that start at 1 would otherwise cost a dead output in every network.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::Images;
+use crate::files;
+
 use super::error::{DataError, Place};
 
 /// The file of class names, one a line, in the order of the labels.
@@ -74,7 +75,7 @@ fn numbered(train: &Images, bytes: &LabelBytes) -> Result<Vec<String>, DataError
 
 /// One name a line; `None` when there is no such file.
 pub(super) fn read_names(path: &Path) -> Result<Option<Vec<String>>, DataError> {
-    let text = match fs::read_to_string(path) {
+    let text = match files::read_untrusted_text(path, files::limit::TEXT) {
         Ok(text) => text,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(DataError::Read { path: path.to_owned(), cause }),

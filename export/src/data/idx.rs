@@ -77,7 +77,7 @@ fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
         let spelled = spelled.strip_suffix(".gz").unwrap_or(&spelled).replace('.', "-");
         if (spelled.ends_with(name) || spelled.ends_with(&test))
             && !spelled.starts_with('-')
-            && path.is_file()
+            && !path.is_dir()
         {
             found.push((spelled, path));
         }

@@ -10,6 +10,7 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use crate::files;
 use crate::ir::Shape;
 
 use super::classes::{LabelBytes, class_names};
@@ -48,8 +49,7 @@ impl<'a> Archive<'a> {
             return Err(DataError::Missing { path: path.to_owned(), remedy: SETUP });
         }
         let refuse = |cause| DataError::Read { path: path.to_owned(), cause };
-        let file = File::open(path).map_err(refuse)?;
-        let length = file.metadata().map_err(refuse)?.len();
+        let (file, length) = files::open_untrusted(path).map_err(refuse)?;
         let zip = ZipArchive::new(BufReader::new(file)).map_err(|error| match error {
             ZipError::Io(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => refuse(cause),
             error => DataError::Unusable {

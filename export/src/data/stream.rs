@@ -2,11 +2,12 @@
 //!
 //! Lengths come from the file itself and may lie, so memory is only reserved up to what a file of this size can hold.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+
+use crate::files;
 
 use super::error::{DataError, Place};
 
@@ -26,8 +27,7 @@ impl Stream<'static> {
     /// Opens a file; one whose name ends in `.gz` is decompressed.
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let refuse = |cause| DataError::Read { path: path.to_owned(), cause };
-        let file = File::open(path).map_err(refuse)?;
-        let length = file.metadata().map_err(refuse)?.len();
+        let (file, length) = files::open_untrusted(path).map_err(refuse)?;
         let file = BufReader::with_capacity(1 << 16, file);
         let place = Place { path: path.to_owned(), entry: None };
         Ok(if path.extension().is_some_and(|e| e == "gz") {

@@ -1,6 +1,7 @@
 //! A packed model over many images: the integers of [`Model::run`], sixteen images at once on each thread.
 //!
-//! The logits are those of the device bit for bit, in the order of the images, whatever the number of threads.
+//! The logits are those of the device bit for bit, in the order of the images, whatever the number of threads. The activations of
+//! all threads together take at most [`MOST_MEMORY`], whatever arena the model asks for.
 
 mod lanes;
 
@@ -9,12 +10,16 @@ use std::sync::Mutex;
 use thiserror::Error;
 
 use bomp_runtime::engine::argmax;
-use bomp_runtime::{Model, RunError};
+use bomp_runtime::{Model, RunError, arena};
 
 use crate::data::Images;
 use crate::ir::Shape;
 
 use lanes::{Block, LANES};
+
+/// Most bytes for the activations of all threads together, 1 GiB. Fewer threads are used, and images run one by one, before it is
+/// exceeded; a device has a thousandth of it.
+pub const MOST_MEMORY: usize = 1 << 30;
 
 /// Why images could not be evaluated.
 #[derive(Debug, Error, PartialEq)]
@@ -34,6 +39,14 @@ pub enum EvaluateError {
         field: &'static str,
         /// What it holds.
         value: f32,
+    },
+    /// The model needs more memory than any machine that it could be for.
+    #[error(
+        "the model needs an arena of {arena} bytes, and this program gives it at most {MOST_MEMORY}: pack a smaller one"
+    )]
+    Memory {
+        /// Bytes that one image needs.
+        arena: usize,
     },
     /// The runtime refused a call.
     #[error(transparent)]
@@ -88,7 +101,8 @@ pub fn check_shape(model: &Model<'_>, images: Shape) -> Result<(), EvaluateError
     if model == images { Ok(()) } else { Err(EvaluateError::Shape { images, model }) }
 }
 
-/// Logits [N, CLASSES] of all images, on `threads` threads (at least one). Calls `progress(images)` whenever that many
+/// Logits [N, CLASSES] of all images, on `threads` threads (at least one), or fewer where the memory of so many would exceed
+/// [`MOST_MEMORY`]. Calls `progress(images)` whenever that many
 /// more are done, from any of the threads.
 ///
 /// # Errors
@@ -105,28 +119,59 @@ pub fn logits(
     let mut logits = vec![0; images.len() * classes];
     let work = Mutex::new(logits.chunks_mut(LANES * classes).enumerate());
     let prepared = lanes::prepare(model);
-    let run = || {
-        let mut block = Block::new(&prepared);
+    let (blocks, threads) = plan(Block::bytes(&prepared), model.arena_size(), threads)?;
+    let run = || -> Result<(), RunError> {
+        let mut block = blocks.then(|| Block::new(&prepared));
         loop {
             let Some((chunk, logits)) = work.lock().expect("no thread panics while it holds the lock").next()
             else {
-                return;
+                return Ok(());
             };
             let count = logits.len() / classes;
             let image = |lane, elements: &mut [i8]| {
                 quantise(&table, images.image(chunk * LANES + lane), elements);
             };
-            block.run(count, image, logits);
+            match &mut block {
+                Some(block) => block.run(count, image, logits),
+                None => one_by_one(model, image, logits)?,
+            }
             progress(count);
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(run);
-        }
-        run();
-    });
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let own = run();
+        let helpers =
+            helpers.into_iter().map(|helper| helper.join().expect("a thread of the evaluation panicked"));
+        helpers.fold(own, Result::and)
+    })?;
     Ok(logits)
+}
+
+/// Whether images are run in blocks, whose activations take `block` bytes, or one by one in the device's `arena`; and on how many
+/// of `threads` threads.
+fn plan(block: usize, arena: usize, threads: usize) -> Result<(bool, usize), EvaluateError> {
+    let blocks = block <= MOST_MEMORY;
+    let each = if blocks { block } else { arena };
+    match MOST_MEMORY / each.max(1) {
+        0 => Err(EvaluateError::Memory { arena }),
+        most => Ok((blocks, threads.min(most))),
+    }
+}
+
+/// The logits of images whose elements `image` gives, each by itself in the arena that the device would have.
+fn one_by_one(
+    model: &Model<'_>,
+    image: impl Fn(usize, &mut [i8]),
+    logits: &mut [i32],
+) -> Result<(), RunError> {
+    let mut words = vec![0; arena::words(model.arena_size())];
+    let mut elements = vec![0; model.input_len()];
+    for (index, logits) in logits.chunks_exact_mut(model.classes()).enumerate() {
+        image(index, &mut elements);
+        model.run(&elements, arena::from_words(&mut words), logits)?;
+    }
+    Ok(())
 }
 
 /// The input elements of an image, both [H, W, C].
@@ -146,4 +191,38 @@ pub fn predictions(logits: &[i32], classes: usize) -> Vec<usize> {
 #[must_use]
 pub fn correct(predictions: &[usize], labels: &[u16]) -> usize {
     predictions.iter().zip(labels).filter(|&(&class, &label)| class == usize::from(label)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, Limits, Numbers};
+    use crate::{lower, write};
+
+    #[test]
+    fn threads_share_the_memory_that_there_is() {
+        assert_eq!(plan(1 << 20, 1 << 15, 8), Ok((true, 8)));
+        assert_eq!(plan(MOST_MEMORY / 3, 1 << 25, 8), Ok((true, 3)));
+        // The blob of a stranger, 51 MB of arena: 1.6 GB for sixteen images at once.
+        assert_eq!(plan(1_643_000_000, 51_400_000, 64), Ok((false, 20)));
+        assert_eq!(plan(usize::MAX, MOST_MEMORY, 8), Ok((false, 1)));
+        let most = MOST_MEMORY + 1;
+        assert_eq!(plan(usize::MAX, most, 8), Err(EvaluateError::Memory { arena: most }));
+        assert_eq!(plan(0, 0, 8), Ok((true, 8)));
+    }
+
+    #[test]
+    fn one_by_one_gives_the_same_logits() {
+        for seed in 0..10 {
+            let blob =
+                write::blob(&lower::lower(&testing::candidate(seed, &Limits::SMALL)).unwrap()).unwrap();
+            let model = Model::new(&blob).unwrap();
+            let images = testing::images(input_shape(&model), 5, model.classes(), &mut Numbers::new(seed));
+            let table = input_table(&model).unwrap();
+            let mut alone = vec![0; 5 * model.classes()];
+            one_by_one(&model, |index, place| quantise(&table, images.image(index), place), &mut alone)
+                .unwrap();
+            assert_eq!(alone, logits(&model, &images, 2, &|_| {}).unwrap());
+        }
+    }
 }

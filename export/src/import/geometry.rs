@@ -3,8 +3,11 @@
 //! What the runtime does not have is spelled out with weights of 0: rectangular and dilated kernels become square ones, the
 //! groups of a grouped convolution become blocks of a full one. The result is the same to the last bit; the zeros cost bytes.
 
+use std::rc::Rc;
+
 use crate::ir::{Shape, Window};
 
+use super::budget::Budget;
 use super::constant::Quantised;
 use super::draft::{Kind, Weights};
 use super::graph::Attributes;
@@ -40,12 +43,22 @@ impl Geometry {
                 strides[0], strides[1]
             ));
         }
-        let reach = [0, 1].map(|axis| (kernel[axis] - 1).saturating_mul(dilations[axis]).saturating_add(1));
+        // Before they are used in any arithmetic: these numbers come from a file and may be as large as they like.
+        let reach = [0, 1].map(|axis| {
+            let reach = (kernel[axis] - 1).checked_mul(dilations[axis])?.checked_add(1)?;
+            (reach <= LARGEST).then_some(reach)
+        });
+        let [Some(height), Some(width)] = reach else {
+            return Err(format!(
+                "its kernel of {}x{} with dilations {}x{} reaches too far: at most {LARGEST}x{LARGEST} is supported",
+                kernel[0], kernel[1], dilations[0], dilations[1]
+            ));
+        };
         let stride = strides[0];
         let same =
             |size: usize, reach: usize| ((size.div_ceil(stride) - 1) * stride + reach).saturating_sub(size);
-        let (vertical, horizontal) = (same(input.height, reach[0]), same(input.width, reach[1]));
-        let padding = match attributes.text("auto_pad") {
+        let (vertical, horizontal) = (same(input.height, height), same(input.width, width));
+        let padding = match attributes.text("auto_pad")? {
             None | Some("NOTSET" | "") => attributes.sizes("pads", [0; 4])?,
             Some("VALID") => [0; 4],
             Some("SAME_UPPER") => {
@@ -56,14 +69,10 @@ impl Geometry {
             }
             Some(other) => return Err(format!("auto_pad `{other}` is not known")),
         };
-        let this = Self { kernel, dilations, stride, padding };
-        if this.side() > LARGEST {
-            return Err(format!(
-                "its kernel reaches over {}x{}: at most {LARGEST}x{LARGEST} is supported",
-                reach[0], reach[1]
-            ));
+        if padding.iter().any(|&padding| padding > LARGEST) {
+            return Err(format!("padding {padding:?}: each must be smaller than the kernel"));
         }
-        Ok(this)
+        Ok(Self { kernel, dilations, stride, padding })
     }
 
     /// Rows and columns that the kernel reaches over.
@@ -73,8 +82,7 @@ impl Geometry {
 
     /// Side of the square that holds the kernel.
     fn side(&self) -> usize {
-        let [height, width] =
-            [0, 1].map(|axis| (self.kernel[axis] - 1).saturating_mul(self.dilations[axis]).saturating_add(1));
+        let [height, width] = self.reach();
         height.max(width)
     }
 
@@ -111,10 +119,12 @@ impl Geometry {
 
     /// Average over the kernel as a depthwise convolution; [`None`] unless its kernel fills the square, because all weights
     /// are equal.
-    pub(super) fn average(&self, channels: usize) -> Option<Weights> {
+    pub(super) fn average(&self, channels: usize, budget: &Budget) -> Result<Option<Weights>, String> {
         let area = self.area();
-        (self.reach() == [self.side(); 2] && self.dilations == [1, 1])
-            .then(|| Weights::constant(channels, area, 1.0 / area as f64))
+        if self.reach() != [self.side(); 2] || self.dilations != [1, 1] {
+            return Ok(None);
+        }
+        Weights::constant(channels, area, 1.0 / area as f64, budget).map(Some)
     }
 
     /// The layer of a convolution with weights [C_OUT, C_IN / group, KH, KW].
@@ -124,6 +134,7 @@ impl Geometry {
         group: usize,
         weights: &Quantised,
         biases: Vec<f64>,
+        budget: &Budget,
     ) -> Result<Kind, String> {
         let &[channels_out, channels_in, height, width] = &weights.dims[..] else {
             return Err(format!(
@@ -149,6 +160,7 @@ impl Geometry {
         let depthwise = group == input.channels && channels_out == input.channels && group > 1;
         // Channels that a row of the result spans, and where its own begin there.
         let span = if depthwise { 1 } else { input.channels };
+        budget.take(&[channels_out, positions, span])?;
         let mut integers = vec![0; channels_out * positions * span];
         for out in 0..channels_out {
             let first = if depthwise { 0 } else { out / (channels_out / group) * channels_in };
@@ -162,7 +174,7 @@ impl Geometry {
                 }
             }
         }
-        let weights = Weights { integers, scales, biases };
+        let weights = Rc::new(Weights { integers, scales, biases });
         Ok(if depthwise {
             Kind::Depthwise { window, weights }
         } else {
@@ -172,7 +184,11 @@ impl Geometry {
 }
 
 /// A fully connected layer as a convolution whose kernel covers the image: what it is unless it is the last layer.
-pub(super) fn dense_as_convolution(input: Shape, weights: Weights) -> Result<Kind, String> {
+pub(super) fn dense_as_convolution(
+    input: Shape,
+    weights: Rc<Weights>,
+    budget: &Budget,
+) -> Result<Kind, String> {
     let side = input.height.max(input.width);
     if side > LARGEST {
         return Err(format!(
@@ -185,6 +201,7 @@ pub(super) fn dense_as_convolution(input: Shape, weights: Weights) -> Result<Kin
         return Ok(Kind::Convolution { window, weights });
     }
     let outputs = weights.scales.len();
+    budget.take(&[outputs, side * side, input.channels])?;
     let mut integers = vec![0; outputs * side * side * input.channels];
     let rows = outputs * input.height;
     for (row, from) in weights.integers.chunks_exact(input.width * input.channels).enumerate().take(rows) {
@@ -192,5 +209,7 @@ pub(super) fn dense_as_convolution(input: Shape, weights: Weights) -> Result<Kin
         let to = (out * side + y) * side * input.channels;
         integers[to..to + from.len()].copy_from_slice(from);
     }
-    Ok(Kind::Convolution { window, weights: Weights { integers, ..weights } })
+    let Weights { scales, biases, .. } = &*weights;
+    let weights = Weights { integers, scales: scales.clone(), biases: biases.clone() };
+    Ok(Kind::Convolution { window, weights: Rc::new(weights) })
 }

@@ -4,35 +4,49 @@ use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 
-use crate::onnx::proto::{DataType, ModelProto, NodeProto, Size, TensorProto};
+use crate::onnx::proto::{DataType, GraphProto, ModelProto, NodeProto, Size, TensorProto, ValueInfoProto};
 
 use super::constant::Constant;
+use super::{operators, order};
 
 /// A graph with one input and one output.
 pub(super) struct Graph {
     /// Nodes that the output depends on, each after those that it reads from.
     pub(super) nodes: Vec<NodeProto>,
-    pub(super) initialisers: HashMap<String, TensorProto>,
+    /// Constants that these nodes read.
+    pub(super) initialisers: Vec<TensorProto>,
     pub(super) input: String,
-    pub(super) input_type: i32,
+    pub(super) input_type: DataType,
     /// Sizes after the batch.
     pub(super) input_sizes: Vec<usize>,
     pub(super) output: String,
+    /// Version of ONNX's operators.
+    pub(super) opset: i64,
     /// The logit step that this program wrote into the file, if it did.
     pub(super) logit_step: Option<f64>,
-    readers: HashMap<String, usize>,
+    readers: HashMap<String, Readers>,
+}
+
+/// Who reads a value.
+#[derive(Clone, Copy, Default)]
+struct Readers {
+    /// How many nodes, the file's output being one more.
+    count: usize,
+    /// The first node whose first input it is.
+    first: Option<usize>,
 }
 
 impl Graph {
     /// Reads the bytes of a file.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let model = ModelProto::decode(bytes).map_err(|error| format!("not an ONNX file: {error}"))?;
+        let opset = operators::opset(&model);
+        let logit_step = logit_step(&model)?;
         let graph = model.graph.ok_or("not an ONNX file: it has no graph")?;
-        let initialisers: HashMap<String, TensorProto> =
-            graph.initializer.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        let opset = opset?;
+        let constants = constants(&graph)?;
         // Old files list their constants among the inputs.
-        let inputs: Vec<_> =
-            graph.input.iter().filter(|info| !initialisers.contains_key(&info.name)).collect();
+        let inputs: Vec<_> = graph.input.iter().filter(|info| !constants.contains(&info.name)).collect();
         let ([input], [output]) = (&inputs[..], &graph.output[..]) else {
             return Err(format!(
                 "it has {} inputs and {} outputs: a classifier with one of each is needed",
@@ -40,47 +54,33 @@ impl Graph {
                 graph.output.len()
             ));
         };
-        let tensor = input
-            .r#type
-            .as_ref()
-            .and_then(|kind| kind.tensor_type.as_ref())
-            .ok_or("its input has no type")?;
-        let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
-        let known = |value: &Option<Size>| match value {
-            Some(Size::Known(size)) => usize::try_from(*size).ok().filter(|size| (1..=65_535).contains(size)),
-            _ => None,
-        };
-        let Some((batch, sizes)) = dims.split_first() else { return Err("its input has no shape".into()) };
-        if known(&batch.value).is_some_and(|batch| batch != 1) {
-            return Err("its input has a fixed batch of more than one image: export it with a free batch or a batch of 1".into());
+        let (input_type, input_sizes) = input_kind(input)?;
+        let (input, output) = (input.name.clone(), output.name.clone());
+        let nodes = order::needed(graph.node, &output, |name| name == input || constants.contains(name))?;
+        let mut readers: HashMap<String, Readers> = HashMap::new();
+        readers.entry(output.clone()).or_default().count = 1;
+        for (at, node) in nodes.iter().enumerate() {
+            for (index, name) in node.input.iter().enumerate() {
+                let readers = readers.entry(name.clone()).or_default();
+                readers.count += 1;
+                if index == 0 && readers.first.is_none() {
+                    readers.first = Some(at);
+                }
+            }
         }
-        let sizes: Option<Vec<usize>> = sizes.iter().map(|dim| known(&dim.value)).collect();
-        let input_sizes = sizes.filter(|sizes| sizes.len() == 3).ok_or(
-            "its input is not [N, C, H, W] with known C, H and W: export it with the sizes of its images",
-        )?;
-        let logit_step = model
-            .metadata_props
-            .iter()
-            .find(|entry| entry.key == "logit_step")
-            .and_then(|entry| entry.value.parse().ok())
-            .filter(|step: &f64| step.is_finite() && *step > 0.0);
-        let (input, input_type, output) = (input.name.clone(), tensor.elem_type, output.name.clone());
-        let nodes = needed(graph.node, &output)?;
-        let mut readers: HashMap<String, usize> = HashMap::from([(output.clone(), 1)]);
-        for name in nodes.iter().flat_map(|node| &node.input) {
-            *readers.entry(name.clone()).or_default() += 1;
-        }
-        Ok(Self { nodes, initialisers, input, input_type, input_sizes, output, logit_step, readers })
+        let initialisers =
+            graph.initializer.into_iter().filter(|tensor| readers.contains_key(&tensor.name)).collect();
+        Ok(Self { nodes, initialisers, input, input_type, input_sizes, output, opset, logit_step, readers })
     }
 
     /// How many nodes read a value; the file's output counts as one.
     pub(super) fn readers(&self, value: &str) -> usize {
-        self.readers.get(value).copied().unwrap_or(0)
+        self.readers.get(value).map_or(0, |readers| readers.count)
     }
 
-    /// Whether the input holds integers already.
-    pub(super) fn input_is_integer(&self) -> bool {
-        [DataType::Uint8, DataType::Int8].map(i32::from).contains(&self.input_type)
+    /// The first node whose first input is `value`.
+    pub(super) fn reader(&self, value: &str) -> Option<&NodeProto> {
+        self.readers.get(value).and_then(|readers| readers.first).map(|at| &self.nodes[at])
     }
 
     /// The node that computes the logits: the last one that does more than quantise, reshape or normalise them.
@@ -96,9 +96,13 @@ impl Graph {
             "Reshape",
             "Squeeze",
         ];
+        let makers: HashMap<&str, usize> = (self.nodes.iter().enumerate())
+            .flat_map(|(at, node)| node.output.iter().map(move |name| (name.as_str(), at)))
+            .collect();
+        // Nodes come after what they read from, so this ends.
         let mut value = self.output.as_str();
         loop {
-            let at = self.nodes.iter().rposition(|node| node.output.iter().any(|output| output == value))?;
+            let at = *makers.get(value)?;
             if !AFTER.contains(&self.nodes[at].op_type.as_str()) {
                 return Some(at);
             }
@@ -107,22 +111,58 @@ impl Graph {
     }
 }
 
-/// The nodes that `output` depends on, in an order in which they can be computed.
-fn needed(nodes: Vec<NodeProto>, output: &str) -> Result<Vec<NodeProto>, String> {
-    let mut wanted: HashSet<String> = HashSet::from([output.to_owned()]);
-    let mut kept = Vec::new();
-    // Files list nodes in order of execution, so one pass from the end finds all.
-    for node in nodes.into_iter().rev() {
-        if node.output.iter().any(|name| wanted.contains(name)) {
-            wanted.extend(node.input.iter().cloned());
-            kept.push(node);
+/// The constants of a graph by name.
+fn constants(graph: &GraphProto) -> Result<HashSet<String>, String> {
+    let mut names = HashSet::with_capacity(graph.initializer.len());
+    for tensor in &graph.initializer {
+        if !names.insert(tensor.name.clone()) {
+            return Err(format!("two of its constants are called `{}`: export it again", tensor.name));
         }
     }
-    kept.reverse();
-    if kept.is_empty() {
-        return Err("no node makes its output".into());
+    Ok(names)
+}
+
+/// Element type of the input, and its sizes after the batch.
+fn input_kind(input: &ValueInfoProto) -> Result<(DataType, Vec<usize>), String> {
+    let tensor =
+        input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()).ok_or("its input has no type")?;
+    let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+    let known = |value: &Option<Size>| match value {
+        Some(Size::Known(size)) => usize::try_from(*size).ok().filter(|size| (1..=65_535).contains(size)),
+        _ => None,
+    };
+    let Some((batch, sizes)) = dims.split_first() else { return Err("its input has no shape".into()) };
+    if known(&batch.value).is_some_and(|batch| batch != 1) {
+        return Err(
+            "its input has a fixed batch of more than one image: export it with a free batch or a batch of 1"
+                .into(),
+        );
     }
-    Ok(kept)
+    let sizes: Option<Vec<usize>> = sizes.iter().map(|dim| known(&dim.value)).collect();
+    let sizes = sizes.filter(|sizes| sizes.len() == 3).ok_or(
+        "its input is not [N, C, H, W] with known C, H and W: export it with the sizes of its images",
+    )?;
+    match DataType::try_from(tensor.elem_type) {
+        Ok(kind @ (DataType::Float | DataType::Uint8 | DataType::Int8)) => Ok((kind, sizes)),
+        _ => Err(format!(
+            "its input has elements of type {} of ONNX: export it with float32, uint8 or int8",
+            tensor.elem_type
+        )),
+    }
+}
+
+/// The logit step in the metadata of files that this program writes.
+fn logit_step(model: &ModelProto) -> Result<Option<f64>, String> {
+    let Some(entry) = model.metadata_props.iter().find(|entry| entry.key == "logit_step") else {
+        return Ok(None);
+    };
+    match entry.value.parse() {
+        Ok(step) if (1e-30..1e30).contains(&step) => Ok(Some(step)),
+        _ => Err(format!(
+            "its metadata has a `logit_step` of `{}`: take it out, or export it again",
+            entry.value
+        )),
+    }
 }
 
 /// A node's attributes.
@@ -137,8 +177,9 @@ impl Attributes<'_> {
         self.find(name).map(|attribute| attribute.f)
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.find(name).and_then(|attribute| std::str::from_utf8(&attribute.s).ok())
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, String> {
+        let Some(attribute) = self.find(name) else { return Ok(None) };
+        std::str::from_utf8(&attribute.s).map(Some).map_err(|_| format!("its {name} is no text"))
     }
 
     /// Integers of at least 0, `default` where the attribute is absent.
@@ -151,7 +192,10 @@ impl Attributes<'_> {
         let sizes: Option<Vec<usize>> =
             attribute.ints.iter().map(|&size| usize::try_from(size).ok()).collect();
         let sizes = sizes.and_then(|sizes| sizes.try_into().ok());
-        sizes.ok_or_else(|| format!("its {name} are {:?}: {N} sizes are supported", attribute.ints))
+        sizes.ok_or_else(|| match &attribute.ints[..] {
+            few if few.len() <= 8 => format!("its {name} are {few:?}: {N} sizes are supported"),
+            many => format!("its {name} are {} numbers: {N} sizes are supported", many.len()),
+        })
     }
 
     pub(super) fn ints(&self, name: &str) -> Option<&[i64]> {

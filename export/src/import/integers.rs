@@ -51,7 +51,7 @@ pub(super) fn lower(
                 (Op::AveragePool, Parameters::AveragePool { factor, shift })
             }
             Kind::Convolution { weights, .. } | Kind::Depthwise { weights, .. } | Kind::Dense { weights } => {
-                let mut weights = weights.clone();
+                let mut weights = Weights::clone(weights);
                 report.weights_changed = narrow(&mut weights);
                 let out = match out {
                     Some(out) => out.scale,

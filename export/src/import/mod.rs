@@ -7,13 +7,17 @@
 //! constants of 4 or 8 bits, or floats that are quantised in the file, with one step or one for each output channel.
 //! Activations are int8 or uint8 with one step; uint8 is stored less 128. Everything between two layers must be quantised.
 //!
-//! All that cannot be imported is told at once.
+//! All that cannot be imported is told at once. What is not known of a node (its domain, an attribute, an operand) is refused by
+//! name. Memory and steps are in proportion to the length of the file, see [`budget`].
 
+mod budget;
 mod constant;
 mod draft;
 mod geometry;
 mod graph;
 mod integers;
+mod operators;
+mod order;
 mod walk;
 
 use prost::Message;
@@ -78,14 +82,20 @@ pub enum Problem {
     Network(String),
 }
 
-/// Imports the bytes of a file.
+/// Most bytes of memory that [`import`] takes for a file of `bytes` bytes: 64 MiB, and 2 KiB for each byte.
+#[must_use]
+pub const fn most_memory(bytes: usize) -> usize {
+    bytes.saturating_mul(2 << 10).saturating_add(64 << 20)
+}
+
+/// Imports the bytes of a file, with no more memory than [`most_memory`] says and steps in proportion to it.
 ///
 /// # Errors
 /// See [`Problem`].
 pub fn import(bytes: &[u8]) -> Result<Imported, Problem> {
     let graph = Graph::parse(bytes).map_err(Problem::File)?;
-    let mut walk = Walk::over(&graph);
-    let output = walk.values.get(&graph.output).cloned();
+    let mut walk = Walk::over(&graph, bytes.len());
+    let output = walk.values.get(graph.output.as_str()).cloned();
     match output {
         // Logits that stay float.
         Some(Value::Pending(pending)) => {
@@ -94,7 +104,7 @@ pub fn import(bytes: &[u8]) -> Result<Imported, Problem> {
                 walk.problems.push(format!("output `{}` (`{name}`): {problem}", graph.output));
             }
         }
-        Some(Value::Logits | Value::Lost) => {}
+        Some(Value::Logits(_) | Value::Lost) => {}
         _ => walk.problems.push(format!("output `{}`: no layer of the network makes it", graph.output)),
     }
     if !walk.problems.is_empty() {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 use thiserror::Error;
 
+use crate::files;
+
 use super::proto::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use super::{BLOB_SHA256, LOGITS};
 
@@ -55,8 +57,8 @@ impl Document {
     /// # Errors
     /// See [`DocumentError`].
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), DocumentError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| DocumentError::Read { path: path.to_owned(), source })?;
+        let bytes = files::read_untrusted(path, files::limit::ONNX)
+            .map_err(|source| DocumentError::Read { path: path.to_owned(), source })?;
         match Self::parse(&bytes) {
             Ok(document) => Ok((document, bytes)),
             Err(problem) => Err(DocumentError::Foreign { path: path.to_owned(), problem }),

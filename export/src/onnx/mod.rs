@@ -104,6 +104,7 @@ fn file(graph: proto::GraphProto, metadata_props: Vec<StringStringEntryProto>) -
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
         metadata_props,
+        ..ModelProto::default()
     };
     file.encode_to_vec()
 }

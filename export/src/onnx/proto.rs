@@ -26,6 +26,20 @@ pub struct ModelProto {
     /// Named texts about the model.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
+    /// Operators that the file itself defines.
+    #[prost(message, repeated, tag = "25")]
+    pub functions: Vec<FunctionProto>,
+}
+
+/// An operator that a file defines, as far as it is needed to tell which.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct FunctionProto {
+    /// Name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The operator's domain.
+    #[prost(string, tag = "10")]
+    pub domain: String,
 }
 
 /// An operator set and its version.
@@ -120,6 +134,9 @@ pub struct AttributeProto {
     /// A tensor.
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
+    /// Inside of a function: the attribute of the function that holds the value.
+    #[prost(string, tag = "21")]
+    pub ref_attr_name: String,
 }
 
 /// Kinds of attributes.
@@ -128,8 +145,14 @@ pub struct AttributeProto {
 pub enum AttributeType {
     /// None.
     Undefined = 0,
+    /// A single float.
+    Float = 1,
     /// A single integer.
     Int = 2,
+    /// A text.
+    String = 3,
+    /// A tensor.
+    Tensor = 4,
     /// A list of integers.
     Ints = 7,
 }

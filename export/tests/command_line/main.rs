@@ -4,6 +4,7 @@
 mod errors;
 mod figures;
 mod firmware;
+mod hostile;
 mod schemas;
 
 use std::fs;

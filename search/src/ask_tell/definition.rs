@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use bomp_export::files;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -106,10 +107,14 @@ pub(super) struct Objective {
     reference: f64,
 }
 
+/// Largest magnitude of an objective on its scale: the square of twice as much is a number still.
+const LARGEST: f64 = 1e150;
+
 impl Objective {
-    /// `value`, as the client counts, on its scale and such that more is better.
+    /// `value`, as the client counts, on its scale and such that more is better; none where an area between two such numbers
+    /// could be infinite.
     pub(super) fn raised(&self, value: f64) -> Option<f64> {
-        let scaled = self.scale.apply(value)?;
+        let scaled = self.scale.apply(value).filter(|scaled| scaled.abs() <= LARGEST)?;
         Some(if self.direction == Direction::Maximise { scaled } else { -scaled })
     }
 
@@ -136,7 +141,7 @@ impl Definition {
     /// [`DefinitionError`], which names the file and the field.
     pub fn read(path: &Path) -> Result<Self, DefinitionError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
+        let text = files::read_untrusted_text(path, files::limit::JSON)
             .map_err(|cause| DefinitionError::Read { path: name.clone(), cause })?;
         Self::parse(&name, &text)
     }
@@ -181,7 +186,10 @@ impl Definition {
         for objective in &self.objectives {
             if objective.raised(objective.reference).is_none() {
                 let field = format!("objective `{}`", objective.name);
-                return refuse(&field, "the reference must be finite, and positive on a scale of log10");
+                return refuse(
+                    &field,
+                    "the reference must be from -1e150 to 1e150, and positive on a scale of log10",
+                );
             }
         }
         for (name, limit) in &self.limits {

@@ -10,7 +10,7 @@ mod problem;
 mod server;
 
 pub use definition::{Definition, DefinitionError};
-pub use server::{Lines, serve};
+pub use server::{LONGEST_LINE, Lines, serve};
 
 #[cfg(test)]
 mod tests;

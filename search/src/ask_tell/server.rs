@@ -15,9 +15,12 @@ use crate::stream::stream;
 /// Most trials for one question.
 const MOST: usize = 10_000;
 
+/// Most bytes of a line; a longer one is answered with an error.
+pub const LONGEST_LINE: usize = 16 << 20;
+
 /// A pair of streams of lines.
 pub trait Lines {
-    /// The next line, or `None` at the end.
+    /// The next line, or `None` at the end. Of a line above [`LONGEST_LINE`] the bytes up to the first that is too many are enough.
     ///
     /// # Errors
     /// Those of the stream.
@@ -82,9 +85,9 @@ struct Server<'a> {
 impl Server<'_> {
     /// The answer to `line`; `None` if the client closed its side meanwhile.
     fn answer(&mut self, line: &str, lines: &mut dyn Lines) -> io::Result<Option<Answer>> {
-        let request = match serde_json::from_str::<Request>(line) {
+        let request = match request(line) {
             Ok(request) => request,
-            Err(error) => return Ok(Some(Answer::error(error.to_string()))),
+            Err(error) => return Ok(Some(Answer::error(error))),
         };
         Ok(Some(match request {
             Request { ask: Some(count), tell: None, front: None, cost: None } => {
@@ -223,6 +226,14 @@ impl Server<'_> {
     }
 }
 
+/// What a line asks.
+fn request(line: &str) -> Result<Request, String> {
+    if line.len() > LONGEST_LINE {
+        return Err(format!("the line is longer than {LONGEST_LINE} bytes: tell fewer trials at once"));
+    }
+    serde_json::from_str(line).map_err(|error| error.to_string())
+}
+
 /// Asks the client, again after each bad line; `None` if it closed its side.
 fn ask_costs(candidates: Vec<Params>, lines: &mut dyn Lines) -> io::Result<Option<Vec<Option<f64>>>> {
     let wanted = candidates.len();
@@ -231,8 +242,8 @@ fn ask_costs(candidates: Vec<Params>, lines: &mut dyn Lines) -> io::Result<Optio
         if line.trim().is_empty() {
             continue;
         }
-        let error = match serde_json::from_str::<Request>(&line) {
-            Err(error) => error.to_string(),
+        let error = match request(&line) {
+            Err(error) => error,
             Ok(Request { cost: Some(costs), ask: None, tell: None, front: None }) => {
                 if costs.len() == wanted {
                     return Ok(Some(costs));

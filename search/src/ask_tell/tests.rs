@@ -248,3 +248,41 @@ fn bad_definitions_name_the_field() {
     }
     assert!(Definition::read("no/such.json".as_ref()).unwrap_err().to_string().starts_with("no/such.json"));
 }
+
+#[test]
+fn numbers_and_lines_without_end_are_answered_and_change_nothing() {
+    let problem =
+        PROBLEM.replace(r#","scale":"log10","known":true,"reference":100.0"#, r#","reference":1e150"#);
+    let problem = problem.replace(r#""limits":{"size":50}"#, r#""limits":{}"#);
+    let definition = Definition::parse("p", &problem).unwrap();
+    let tell = |accuracy: &str, size: &str| {
+        format!(r#"{{"tell":[{{"id":0,"values":{{"accuracy":{accuracy},"size":{size}}}}}]}}"#)
+    };
+    let questions = [
+        r#"{"ask":1}"#.to_owned(),
+        " ".repeat(super::LONGEST_LINE) + r#"{"ask":1}"#,
+        tell("1e308", "1e-300"),
+        tell("1", "-1e308"),
+        tell("1e150", "-1e150"),
+        r#"{"front":true}"#.to_owned(),
+    ];
+    let mut client = Client {
+        questions: questions.into(),
+        cost: &|_| None,
+        nonsense: Vec::new(),
+        asked: None,
+        costed: HashSet::new(),
+        answers: Vec::new(),
+    };
+    serve(&definition, &Random, 1, &mut client).unwrap();
+    let [_, long, large, small, told, front] = &client.answers[..] else { panic!("{:?}", client.answers) };
+    for (answer, words) in
+        [(long, "longer than"), (large, "no place on its scale"), (small, "no place on its scale")]
+    {
+        assert!(answer["error"].as_str().unwrap().contains(words), "{answer}");
+    }
+    assert_eq!(told["ok"], true);
+    assert!(front["hypervolume"].as_f64().is_some_and(|area| area > 1e299), "{front}");
+    let far = problem.replace("1e150", "1e151");
+    assert!(Definition::parse("p", &far).unwrap_err().to_string().contains("1e150"));
+}

@@ -1,9 +1,9 @@
 //! `bomp-search ask-tell`: the optimiser over standard input and output.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use anyhow::Result;
-use bomp_search::ask_tell::{Definition, Lines, serve};
+use bomp_search::ask_tell::{Definition, LONGEST_LINE, Lines, serve};
 use bomp_search::bo::strategy::Score;
 
 use super::{Outcome, options};
@@ -33,8 +33,13 @@ struct Standard {
 impl Lines for Standard {
     fn receive(&mut self) -> io::Result<Option<String>> {
         let mut line = Vec::new();
-        if self.input.read_until(b'\n', &mut line)? == 0 {
+        let most = LONGEST_LINE as u64 + 1;
+        if (&mut self.input).take(most).read_until(b'\n', &mut line)? == 0 {
             return Ok(None);
+        }
+        // What is too much is passed over without being kept.
+        if line.len() as u64 == most && !line.ends_with(b"\n") {
+            self.input.skip_until(b'\n')?;
         }
         // What is no UTF-8 is no JSON either, and is answered as such.
         Ok(Some(String::from_utf8_lossy(&line).into_owned()))

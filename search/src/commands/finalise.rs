@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, ensure};
 use bomp_export::candidate::{Candidate, Provenance};
-use bomp_export::{lower, write};
+use bomp_export::{lower, text, write};
 use bomp_search::recipe::Quantisation;
 use bomp_search::space::Usage;
 use bomp_search::study::{Location, Preset, StudyConfig, Trial, balanced_accuracy};
@@ -131,7 +131,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     }
     drop(bars);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&finished)?);
+        println!("{}", text::json(&serde_json::to_string_pretty(&finished)?));
     }
     Ok(Outcome::Done)
 }

@@ -1,6 +1,7 @@
 //! `bomp-search pareto`: the trials that no other one beats in both accuracy and size.
 
 use anyhow::Result;
+use bomp_export::text;
 use bomp_search::proposal;
 use bomp_search::study::Trial;
 
@@ -16,7 +17,7 @@ pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
         front = spread(front, store.config().reference_accuracy, count.into());
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&front)?);
+        println!("{}", text::json(&serde_json::to_string_pretty(&front)?));
     } else {
         println!("{}", table::heading(store.config().objective));
         front.iter().for_each(|trial| println!("{}", table::line(trial)));

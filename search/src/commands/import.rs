@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use bomp_export::files;
 use bomp_search::proposal::Proposal;
 use bomp_search::study::{Location, StudyConfig, Trial, Worker, sound};
 use serde::Deserialize;
@@ -54,7 +55,7 @@ pub(super) fn write(study: &Location, config: &StudyConfig, trials: &[Trial]) ->
 /// What `status --json` printed, with a configuration that is as it was then.
 pub(super) fn printed(path: &Path) -> Result<Status> {
     let file = path.display();
-    let bytes = std::fs::read(path).with_context(|| file.to_string())?;
+    let bytes = files::read_untrusted(path, files::limit::LARGE).with_context(|| file.to_string())?;
     let status: Status = serde_json::from_slice(&bytes)
         .with_context(|| format!("{file}: not what `bomp-search status --json` prints"))?;
     let sha256 = status.config.sha256();

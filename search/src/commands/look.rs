@@ -11,7 +11,7 @@ pub(crate) fn run(options: &options::Look) -> Result<Outcome> {
     let path = options.path.clone().unwrap_or_else(data::default_folder);
     let summary = StudyData::load(&path, options.format, options.validation, options.seed)?.summary();
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&summary)?));
         return Ok(Outcome::Done);
     }
     print!("{summary}");

@@ -27,6 +27,7 @@ mod worker;
 
 use std::process::ExitCode;
 
+use bomp_export::text;
 use bomp_search::study::Location;
 use clap::{Parser, Subcommand};
 
@@ -93,7 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", text::line(&format!("{error:#}")));
             ExitCode::from(2)
         }
     }

@@ -8,9 +8,14 @@ use super::{Outcome, options};
 /// Prints a preset, or the names of all.
 pub(crate) fn run(options: &options::Preset) -> Result<Outcome> {
     match &options.name {
-        Some(name) if options.json => println!("{}", serde_json::to_string_pretty(&Preset::open(name)?)?),
+        Some(name) if options.json => {
+            println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&Preset::open(name)?)?))
+        }
         None if options.json => {
-            println!("{}", serde_json::to_string_pretty(&Preset::names().collect::<Vec<_>>())?);
+            println!(
+                "{}",
+                bomp_export::text::json(&serde_json::to_string_pretty(&Preset::names().collect::<Vec<_>>())?)
+            );
         }
         Some(name) => print!("{}", Preset::text(name)?),
         None => Preset::names().for_each(|name| println!("{name}")),

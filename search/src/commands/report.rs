@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use bomp_export::text;
 use bomp_search::report::{self, Finished, Report, Source};
 use bomp_search::study::{Location, StudyConfig, Trial};
 use bomp_search::train::Signal;
@@ -36,7 +37,7 @@ pub(crate) fn run(options: &options::Report) -> Result<Outcome> {
             let follow = options.watch && !report.is_complete();
             let page = report::write(&report, &out, (follow || report.is_running()).then_some(REFRESH))?;
             if options.json {
-                println!("{}", serde_json::to_string_pretty(&report)?);
+                println!("{}", text::json(&serde_json::to_string_pretty(&report)?));
             } else if written.is_none() {
                 println!("{}", page.display());
             }

@@ -66,7 +66,7 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
         return match estimate {
             _ if interrupt.is_set() => Ok(Outcome::Interrupted),
             Ok(estimate) if options.crew.json => {
-                println!("{}", serde_json::to_string_pretty(&estimate)?);
+                println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&estimate)?));
                 Ok(Outcome::Done)
             }
             Ok(estimate) => {

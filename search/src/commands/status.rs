@@ -1,6 +1,7 @@
 //! `bomp-search status`: what a study is, how far it is and every trial of it. Works while the study runs.
 
 use anyhow::Result;
+use bomp_export::text;
 use bomp_search::report::data::{Belief, Importance};
 use bomp_search::report::{Finished, Report, Source};
 use bomp_search::study::Trial;
@@ -52,11 +53,16 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
         trials: &trials,
     };
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        println!("{}", text::json(&serde_json::to_string_pretty(&status)?));
         return Ok(Outcome::Done);
     }
     let Status { given_up, failed, running, trained_images, saved_images, hypervolume, .. } = status;
-    println!("{}: space {}, data {}", options.study, config.space.definition().name, config.data.name);
+    println!(
+        "{}: space {}, data {}",
+        options.study,
+        text::line(&config.space.definition().name),
+        text::line(&config.data.name)
+    );
     println!(
         "{}, {given_up} given up, {failed} failed, {running} running; {:.2} M images trained, {:.2} M saved; hypervolume {hypervolume:.6}",
         table::finished(&counts, trials.len() as u64),

@@ -1,5 +1,6 @@
 //! How trials look in the terminal: one line each, the same in every command.
 
+use bomp_export::text;
 use bomp_search::report::data::Counts;
 use bomp_search::study::{Objective, Trial, TrialState};
 
@@ -31,10 +32,10 @@ pub(crate) fn line(trial: &Trial) -> String {
     match &trial.state {
         TrialState::Running => {
             let worker = trial.worker.as_deref().unwrap_or("nobody: interrupted");
-            format!("{number:>5}    running        - {usage}         -  by {worker}")
+            format!("{number:>5}    running        - {usage}         -  by {}", text::line(worker))
         }
         TrialState::Failed { reason } => {
-            format!("{number:>5}     failed        - {usage}         -  {reason}")
+            format!("{number:>5}     failed        - {usage}         -  {}", text::line(reason))
         }
         TrialState::GivenUp(given_up) => format!(
             "{number:>5}   given up        - {usage}  {:>8.1}  {:.2}% halfway: at most {:.2}% in the end, the front has {:.2}%",

@@ -25,7 +25,7 @@ impl Teacher {
         let mirror_image = mirror(images);
         for path in models {
             let name = || path.display().to_string();
-            let blob = std::fs::read(path).with_context(name)?;
+            let blob = files::read_untrusted(path, files::limit::MODEL).with_context(name)?;
             let model = Model::new(&blob).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
             let share = evaluate::logit_scale(&model).with_context(name)? / models.len() as f32;
             for (sum, images) in [(&mut teacher.plain, images), (&mut teacher.mirrored, &mirror_image)] {

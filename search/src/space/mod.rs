@@ -26,6 +26,7 @@ mod tests;
 
 use std::path::Path;
 
+use bomp_export::files;
 use bomp_export::ir::{Bits, Network, Shape};
 use serde::{Deserialize, Serialize};
 
@@ -90,11 +91,12 @@ impl Space {
     /// # Errors
     /// Names the file, the line or field, and what would be right.
     pub fn load(path: &Path) -> Result<Self, SpaceError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SpaceError::Read {
-            path: path.into(),
-            source,
-            built_in: BUILT_IN.map(|(name, _)| name).join(", "),
-        })?;
+        let text =
+            files::read_untrusted_text(path, files::limit::TEXT).map_err(|source| SpaceError::Read {
+                path: path.into(),
+                source,
+                built_in: BUILT_IN.map(|(name, _)| name).join(", "),
+            })?;
         Self::parse(&text, path)
     }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bomp_export::files;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -95,10 +96,12 @@ impl Preset {
         if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
             return Ok((*text).to_owned());
         }
-        std::fs::read_to_string(name_or_path).map_err(|source| PresetError::Read {
-            path: name_or_path.into(),
-            source,
-            built_in: Self::names().collect::<Vec<_>>().join(", "),
+        files::read_untrusted_text(Path::new(name_or_path), files::limit::TEXT).map_err(|source| {
+            PresetError::Read {
+                path: name_or_path.into(),
+                source,
+                built_in: Self::names().collect::<Vec<_>>().join(", "),
+            }
         })
     }
 

@@ -1,4 +1,5 @@
-//! What the targets share: a blob whose length and checksum are right, so that the fuzzer gets past them.
+//! What the targets share: a blob whose length and checksum are right, so that the fuzzer gets past them; changes of structure;
+//! how much memory a call takes.
 
 /// The checksum of a blob, by table: the runtime's own is small, not fast, and an independent one does no harm here.
 const CRC: crc::Crc<u32, crc::Table<16>> = crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISO_HDLC);
@@ -14,6 +15,10 @@ pub fn sealed(body: &[u8]) -> Vec<u8> {
     blob.extend(CRC.checksum(&blob).to_le_bytes());
     blob
 }
+
+pub mod memory;
+#[cfg(feature = "export")]
+pub mod onnx;
 
 #[cfg(feature = "export")]
 mod folder;

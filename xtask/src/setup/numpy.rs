@@ -8,8 +8,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What pip is asked for: any version since the first for Python 3.12; the reader needs nothing that is new.
-const REQUIREMENT: &str = "numpy>=1.26,<3";
+/// What pip is asked for, with the checksums of the wheels for Linux on x86-64: Python 3.10 to 3.13, and 3.14. Others bring
+/// numpy themselves; the reader needs nothing that is newer than 1.26.
+const REQUIREMENTS: &str = "\
+numpy==2.2.6 ; python_version < '3.14' \
+--hash=sha256:fc7b73d02efb0e18c000e9ad8b83480dfcd5dfd11065997ed4c6747470ae8915 \
+--hash=sha256:ba10f8411898fc418a521833e014a77d3ca01c15b0c6cdcce6a0d2897e6dbbdf \
+--hash=sha256:fd83c01228a688733f1ded5201c678f0c53ecc1006ffbc404db9f7a899ac6249 \
+--hash=sha256:1bc23a79bfabc5d056d106f9befb8d50c31ced2fbc70eedb8155aec74a45798f
+numpy==2.3.5 ; python_version >= '3.14' \
+--hash=sha256:fffe29a1ef00883599d1dc2c51aa2e5d80afe49523c261a74933df395c15c520
+";
 /// The folder that tests put on Python's path.
 const PLACE: &str = "python";
 
@@ -31,12 +40,17 @@ pub(super) fn is_wanted(machine: &dyn Machine, toolchain: &Path, force: bool) ->
 pub(super) fn install(machine: &dyn Machine, toolchain: &Path) -> Result<()> {
     let work = Work::start("Installing", "numpy");
     let staging = toolchain.join(format!(".partial-{}", std::process::id()));
+    let requirements = staging.with_extension("txt");
+    fs::write(&requirements, REQUIREMENTS)
+        .with_context(|| format!("{} cannot be written", requirements.display()))?;
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
-    pip.args(["--only-binary", ":all:", "--target"]).arg(&staging).arg(REQUIREMENT);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]);
+    pip.args(["--only-binary", ":all:", "--require-hashes", "--target"]).arg(&staging);
+    pip.arg(format!("--requirement={}", requirements.display()));
     let place = toolchain.join(PLACE);
-    machine
-        .must(&mut pip)
+    let installed = machine.must(&mut pip);
+    let _ = fs::remove_file(&requirements);
+    installed
         .and_then(|_| {
             if place.exists() {
                 fs::remove_dir_all(&place)

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use bomp_export::data;
 use bomp_export::report::{Accuracy, Confusion};
+use bomp_export::text;
 use bomp_export::validate::{LayerDifference, LogitComparison, WorstElement};
 
 use super::super::table::Table;
@@ -155,10 +156,10 @@ impl Report<'_> {
         writeln!(
             out,
             "{} ({}) on {} of {}",
-            self.model.display(),
+            text::path(self.model),
             bytes(self.bytes),
             data::describe(self.images, self.of_images),
-            self.dataset
+            text::line(self.dataset)
         )?;
         writeln!(out, "integer runtime: {}", self.integer)?;
         if self.images < self.of_images {
@@ -282,7 +283,10 @@ impl Against {
             writeln!(
                 out,
                 "    layer `{}`: {} of {} elements differ, by up to {:.3} steps, not a matter of rounding",
-                layer.layer, layer.differing, layer.elements, layer.max_steps
+                text::line(&layer.layer),
+                layer.differing,
+                layer.elements,
+                layer.max_steps
             )?;
         }
         if show_layers {

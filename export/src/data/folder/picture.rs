@@ -10,6 +10,8 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits};
 
+use crate::files;
+
 use super::super::error::DataError;
 use super::super::foreign;
 use super::{complete, unusable};
@@ -47,7 +49,7 @@ pub(super) fn header(path: &Path) -> Result<Header, DataError> {
         Ok((facts(&mut decoder), decoder.orientation()?))
     };
     let refuse = |cause| DataError::Read { path: path.to_owned(), cause };
-    let reader = ImageReader::new(BufReader::new(File::open(path).map_err(refuse)?));
+    let reader = ImageReader::new(BufReader::new(files::open_untrusted(path).map_err(refuse)?.0));
     let mut reader = reader.with_guessed_format().map_err(refuse)?;
     reader.limits(limits());
     if reader.format().is_none() {
@@ -89,7 +91,8 @@ fn facts(decoder: &mut impl ImageDecoder) -> (u32, u32, image::ColorType, u64) {
 /// Reads the pixels of an image and turns it upright.
 pub(super) fn decode(path: &Path) -> Result<DynamicImage, DataError> {
     regular(path)?;
-    let bytes = fs::read(path).map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
+    let bytes = files::read_untrusted(path, MAX_FILE)
+        .map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
     let mut reader = ImageReader::new(Cursor::new(bytes.as_slice()))
         .with_guessed_format()
         .map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;

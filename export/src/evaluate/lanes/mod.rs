@@ -66,6 +66,12 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
+    /// Bytes of its buffers: up to 64 for each byte of the device's arena.
+    pub(crate) fn bytes(prepared: &Prepared) -> usize {
+        let pairs = prepared.buffers.iter().fold(0usize, |pairs, &buffer| pairs.saturating_add(buffer));
+        pairs.saturating_mul(size_of::<Pairs>())
+    }
+
     pub(crate) fn new(prepared: &'a Prepared) -> Self {
         let buffers = prepared.buffers.iter().map(|&length| vec![[0; 2 * LANES]; length]).collect();
         Self { prepared, buffers }

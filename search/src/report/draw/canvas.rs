@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use bomp_export::text::markup;
+
 use super::palette::INK;
 
 /// Fonts of all text: the one that PNGs are drawn in, then one with letters as wide.
@@ -54,7 +56,7 @@ impl Canvas {
         if tip.is_empty() {
             self.body.push_str("/>\n");
         } else {
-            let _ = writeln!(self.body, "><title>{}</title></{name}>", escape(tip));
+            let _ = writeln!(self.body, "><title>{}</title></{name}>", markup(tip));
         }
     }
 
@@ -76,7 +78,7 @@ impl Canvas {
                 ("fill", &colour),
             ],
         );
-        let _ = writeln!(self.body, ">{}</text>", escape(text));
+        let _ = writeln!(self.body, ">{}</text>", markup(text));
     }
 
     /// Adds text that reads upwards, its middle at the given place.
@@ -86,7 +88,7 @@ impl Canvas {
             "text",
             &[("transform", &turn), ("text-anchor", &"middle"), ("font-size", &Pixels(size)), ("fill", &INK)],
         );
-        let _ = writeln!(self.body, ">{}</text>", escape(text));
+        let _ = writeln!(self.body, ">{}</text>", markup(text));
     }
 
     /// Adds a straight line with further attributes such as `stroke-dasharray`.
@@ -159,7 +161,7 @@ impl Canvas {
         format!(
             "<svg role=\"img\" aria-label=\"{}\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" font-family=\"{FONTS}\">\n{}</svg>\n",
-            escape(label),
+            markup(label),
             self.body
         )
     }
@@ -167,7 +169,7 @@ impl Canvas {
     fn open(&mut self, name: &str, attributes: &[(&str, &dyn Display)]) {
         let _ = write!(self.body, "<{name}");
         for (attribute, value) in attributes {
-            let _ = write!(self.body, " {attribute}=\"{}\"", escape(&value.to_string()));
+            let _ = write!(self.body, " {attribute}=\"{}\"", markup(&value.to_string()));
         }
     }
 }
@@ -180,22 +182,4 @@ impl Display for Pixels {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", (self.0 * 100.0).round() / 100.0)
     }
-}
-
-/// `text` as the content or the attribute of an element of XML or HTML. Characters that XML forbids are replaced.
-pub(in crate::report) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\t' | '\n' | '\r' => escaped.push(letter),
-            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
 }

@@ -9,7 +9,7 @@ mod png;
 mod scale;
 mod text;
 
-pub(super) use canvas::{Anchor, Canvas, dashed, escape};
+pub(super) use canvas::{Anchor, Canvas, dashed};
 pub(super) use frame::Frame;
 pub(super) use legend::{Legend, Swatch};
 pub(super) use marker::Marker;

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use bomp_export::text::markup;
+
 use super::super::data::StudyReport;
-use super::super::draw::escape;
 use super::tables::{Column, table};
 
 /// The summary of the data, if the study has one: studies of earlier versions do not.
@@ -12,8 +13,8 @@ pub(super) fn data(study: &StudyReport) -> String {
     let mut html = String::from("<h3>Data</h3>\n<ul>\n");
     for line in summary.to_string().lines() {
         let _ = match line.strip_prefix("warning: ") {
-            Some(warning) => writeln!(html, "<li><strong>Warning:</strong> {}</li>", escape(warning)),
-            None => writeln!(html, "<li>{}</li>", escape(line)),
+            Some(warning) => writeln!(html, "<li><strong>Warning:</strong> {}</li>", markup(warning)),
+            None => writeln!(html, "<li>{}</li>", markup(line)),
         };
     }
     html.push_str("</ul>\n");

@@ -6,15 +6,16 @@ mod tables;
 
 use std::fmt::Write;
 
+use bomp_export::text::markup;
+
 use super::data::{Report, StudyReport};
-use super::draw::escape;
 use super::plots::{self, Plot};
 
 /// The page of `report`; it loads itself again after `refresh` seconds, if that is given.
 #[must_use]
 pub fn page(report: &Report, refresh: Option<u32>) -> String {
     let names: Vec<&str> = report.studies.iter().map(|study| study.name.as_str()).collect();
-    let title = escape(&format!("BOMP-NAS: {}", names.join(", ")));
+    let title = markup(&format!("BOMP-NAS: {}", names.join(", ")));
     let refresh = refresh
         .map_or_else(String::new, |seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">\n"));
     let live = if refresh.is_empty() {
@@ -38,7 +39,7 @@ pub fn page(report: &Report, refresh: Option<u32>) -> String {
 }
 
 fn section(page: &mut String, report: &Report, study: &StudyReport) {
-    let _ = write!(page, "<section>\n<h2>{}</h2>\n", escape(&study.name));
+    let _ = write!(page, "<section>\n<h2>{}</h2>\n", markup(&study.name));
     page.push_str(&data::data(study));
     figures(page, &plots::of_study(report, study));
     page.push_str(&tables::front(study));
@@ -54,7 +55,7 @@ fn figures(page: &mut String, plots: &[Plot]) {
             page,
             "<figure>\n<div class=\"plot\">\n{}</div>\n<figcaption>{}</figcaption>\n</figure>\n",
             plot.canvas.inline(&plot.title),
-            escape(&plot.caption)
+            markup(&plot.caption)
         );
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use bomp_export::text::markup;
 use serde_json::Value;
 
 use crate::report::data::{Report, StudyReport, TrialRow};
-use crate::report::draw::escape;
 use crate::study::{Objective, TrialState};
 
 /// How a column is set.
@@ -20,8 +20,8 @@ pub(super) fn table(columns: &[Column], rows: impl Iterator<Item = (&'static str
     let mut html = String::from("<div class=\"table\">\n<table>\n<thead><tr>");
     for column in columns {
         let _ = match column {
-            Column::Text(title) => write!(html, "<th scope=\"col\">{}</th>", escape(title)),
-            Column::Number(title) => write!(html, "<th scope=\"col\" class=\"n\">{}</th>", escape(title)),
+            Column::Text(title) => write!(html, "<th scope=\"col\">{}</th>", markup(title)),
+            Column::Number(title) => write!(html, "<th scope=\"col\" class=\"n\">{}</th>", markup(title)),
         };
     }
     html.push_str("</tr></thead>\n<tbody>\n");
@@ -29,7 +29,7 @@ pub(super) fn table(columns: &[Column], rows: impl Iterator<Item = (&'static str
         let _ = write!(html, "<tr{}>", if class.is_empty() { "" } else { " class=\"front\"" });
         for (column, cell) in columns.iter().zip(cells) {
             let class = if matches!(column, Column::Number(_)) { "n" } else { "wrap" };
-            let _ = write!(html, "<td class=\"{class}\">{}</td>", escape(&cell));
+            let _ = write!(html, "<td class=\"{class}\">{}</td>", markup(&cell));
         }
         html.push_str("</tr>\n");
     }
@@ -163,7 +163,7 @@ pub(super) fn front(study: &StudyReport) -> String {
 pub(super) fn finished(study: &StudyReport) -> String {
     let mut html = String::new();
     for problem in &study.finished.problems {
-        let _ = writeln!(html, "<p class=\"live\">Left out: {}</p>", escape(problem));
+        let _ = writeln!(html, "<p class=\"live\">Left out: {}</p>", markup(problem));
     }
     if study.finished.networks.is_empty() {
         return html;
