@@ -121,7 +121,7 @@ fn few_bytes_cannot_ask_for_much_memory() {
     let value = builder.quantised("x", 1.0 / 255.0, -128);
     let value = builder.node("GlobalAveragePool", "pool", &[&value], vec![]);
     let value = builder.quantised(&value, 0.1, 0);
-    refused(&builder.finish(&value, 30_000), "take more than");
+    refused(&builder.finish(&value, 30_000), "end the network with a fully connected layer");
     // Groups and dilations are spelled out with zeros.
     let mut builder = Builder::new([4_096, 15, 15], false);
     let value = builder.quantised("x", 1.0 / 255.0, -128);

@@ -102,7 +102,13 @@ impl Walk<'_> {
             (Kind::Dense { weights }, _) => (Kind::Dense { weights }, inputs),
             (kind, Some((quantisation, _))) if (shape.height, shape.width) == (1, 1) => {
                 // The last layer is none of the classifiers that the runtime has: an identity makes its output the logits.
-                let weights = Weights::identity(shape.channels, &self.budget).map_err(Some)?;
+                let weights = Weights::identity(shape.channels, &self.budget).map_err(|_| {
+                    Some(format!(
+                        "the identity that makes logits of its {} channels is too large for a file of this length: end the \
+                         network with a fully connected layer",
+                        shape.channels
+                    ))
+                })?;
                 let layer = Layer { name: name.to_string(), kind, inputs, bounds: [i8::MIN, i8::MAX] };
                 let tensor = self.draft.push(layer, shape, quantisation, &self.budget).map_err(Some)?;
                 (Kind::Dense { weights: Rc::new(weights) }, vec![tensor])
