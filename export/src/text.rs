@@ -25,7 +25,13 @@ pub fn line(text: &str) -> String {
     shown(text, |_| None)
 }
 
-/// The same for a path, whose bytes that are not UTF-8 become U+FFFD.
+/// Lines of a terminal: as [`line`], but line ends stay. For what a program says in many lines, not for a text inside of one.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    shown(text, |letter| (letter == '\n').then_some("\n"))
+}
+
+/// As [`line`] for a path, whose bytes that are not UTF-8 become U+FFFD.
 #[must_use]
 pub fn path(path: &std::path::Path) -> String {
     line(&path.to_string_lossy())
@@ -122,8 +128,7 @@ impl<W: Write> Write for Terminal<W> {
             Err(_) => self.begun.len(),
         };
         let text = String::from_utf8_lossy(&self.begun[..whole]);
-        let safe = shown(&text, |letter| (letter == '\n').then_some("\n"));
-        self.to.write_all(safe.as_bytes())?;
+        self.to.write_all(lines(&text).as_bytes())?;
         self.begun.drain(..whole);
         Ok(bytes.len())
     }

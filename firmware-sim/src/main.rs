@@ -8,13 +8,15 @@ mod cli;
 
 use std::process::ExitCode;
 
+use bomp_export::text;
 use clap::Parser;
 
 fn main() -> ExitCode {
     match cli::Arguments::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // What the compiler says has many lines.
+            eprintln!("error: {}", text::lines(&format!("{error:#}")));
             cli::exit_code(&error)
         }
     }

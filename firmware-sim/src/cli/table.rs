@@ -124,7 +124,7 @@ fn kernels_built(verdict: &Verdict) -> String {
 
 fn lines(rows: &[(&str, String)]) -> String {
     rows.iter().fold(String::new(), |mut text, (name, value)| {
-        let _ = writeln!(text, "{name:<13} {value}");
+        let _ = writeln!(text, "{name:<13} {}", bomp_export::text::line(value));
         text
     })
 }
