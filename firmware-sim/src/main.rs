@@ -8,15 +8,13 @@ mod cli;
 
 use std::process::ExitCode;
 
-use bomp_export::text;
 use clap::Parser;
 
 fn main() -> ExitCode {
     match cli::Arguments::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            // What the compiler says has many lines.
-            eprintln!("error: {}", text::lines(&format!("{error:#}")));
+            eprintln!("error: {error:#}");
             cli::exit_code(&error)
         }
     }
