@@ -12,7 +12,7 @@ use crate::files;
 use super::error::{DataError, Place};
 
 /// The file of class names, one a line, in the order of the labels.
-const CLASSES_FILE: &str = "classes.txt";
+pub(super) const CLASSES_FILE: &str = "classes.txt";
 
 /// Where the labels of a part stand in their file, for error messages.
 pub(super) struct LabelBytes {

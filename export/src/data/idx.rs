@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ir::Shape;
 
-use super::classes::{LabelBytes, class_names};
+use super::classes::{CLASSES_FILE, LabelBytes, class_names};
 use super::error::DataError;
 use super::stream::Stream;
 use super::{Dataset, Images, SETUP};
@@ -46,10 +46,22 @@ pub(super) fn is_here(folder: &Path) -> bool {
 
 /// Reads the four files of `folder`.
 pub(super) fn load(folder: &Path) -> Result<Dataset, DataError> {
-    let (train, train_labels) = load_part(folder, PARTS[0], None)?;
-    let (test, test_labels) = load_part(folder, PARTS[1], Some(train.shape))?;
-    let named = class_names(folder, (&train, &train_labels), (&test, &test_labels))?;
+    let (mut train, train_labels) = load_part(folder, PARTS[0], None)?;
+    let (mut test, test_labels) = load_part(folder, PARTS[1], Some(train.shape))?;
+    let first = first_label(folder, &train, &test);
+    for label in train.labels.iter_mut().chain(&mut test.labels) {
+        *label -= first;
+    }
+    let mut named = class_names(folder, (&train, &train_labels), (&test, &test_labels))?;
+    if first > 0 {
+        named.names = (0..named.names.len()).map(|class| (class + usize::from(first)).to_string()).collect();
+    }
     let mut dataset = Dataset::assemble(folder, named.names, train, test)?;
+    if first > 0 {
+        dataset.notes.push(format!(
+            "labels begin at {first}: label {first} is class 0 on the device; classes are named by their labels"
+        ));
+    }
     if find(folder, PARTS[0].0).iter().any(|path| is_emnist(path)) {
         dataset.warnings.push(
             "EMNIST's files have rows and columns swapped, and the images are taken as they are: a device has to swap \
@@ -90,6 +102,14 @@ fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
 
 fn is_emnist(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().starts_with("emnist"))
+}
+
+/// The smallest label, from which classes are counted, as EMNIST's letters begin at 1; 0 where a file names the classes.
+fn first_label(folder: &Path, train: &Images, test: &Images) -> u16 {
+    if folder.join(CLASSES_FILE).exists() {
+        return 0;
+    }
+    train.labels.iter().chain(&test.labels).copied().min().unwrap_or_default()
 }
 
 fn load_part(

@@ -158,6 +158,8 @@ impl Dataset {
         debug_assert_eq!(train.shape, test.shape);
         let canonical = path.canonicalize();
         let path = canonical.as_deref().unwrap_or(path);
+        // torchvision keeps the files of MNIST in `MNIST/raw`.
+        let path = if path.ends_with("raw") { path.parent().unwrap_or(path) } else { path };
         let name = if path.is_dir() { path.file_name() } else { path.file_stem() }.unwrap_or_default();
         Ok(Dataset {
             name: name.to_string_lossy().into_owned(),

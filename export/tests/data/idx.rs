@@ -150,6 +150,25 @@ fn labels_name_classes() {
 }
 
 #[test]
+fn labels_may_begin_at_one() {
+    // EMNIST's letters do.
+    let folder = tempdir().unwrap();
+    for (name, mut bytes) in files() {
+        if name.contains("labels") {
+            bytes[8..].iter_mut().for_each(|label| *label += 1);
+        }
+        write(folder.path(), name, bytes);
+    }
+    let dataset = data::load(folder.path(), Format::Auto).unwrap();
+    assert_eq!(dataset.class_names, ["1", "2"]);
+    assert_eq!((&dataset.train.labels[..], &dataset.test.labels[..]), (&[0, 1, 1, 0][..], &[1, 0][..]));
+    assert!(dataset.notes.iter().any(|note| note.contains("label 1 is class 0")), "{:?}", dataset.notes);
+    // Names say which label is which.
+    write(folder.path(), "classes.txt", "none\na\nb\n");
+    assert_eq!(data::load(folder.path(), Format::Auto).unwrap().train.labels, [1, 2, 2, 1]);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     for (name, _) in files() {
         let folder = folder_with(true, "", |_| ());

@@ -33,6 +33,8 @@ fn parts_have_many_names() {
         ("TRAINING", "valid", "Testing"),
         ("training_set", "dev", "test-set"),
         ("train_images", "val_images", "testImages"),
+        ("seg_train", "seg_val", "seg_test"),
+        ("train/train", "val/val", "Test/images"),
     ] {
         let folder = tempdir().unwrap();
         part(folder.path(), train, 0);
@@ -50,7 +52,8 @@ fn parts_have_many_names() {
         assert_eq!(firsts(&dataset.train.subset(&split.train_indices)), (0..20).collect::<Vec<u8>>());
         assert_eq!(firsts(&dataset.train.subset(&split.validation_indices)), (200..220).collect::<Vec<u8>>());
         assert_eq!(firsts(&dataset.test), (100..120).collect::<Vec<u8>>());
-        assert!(has_note(&dataset, &format!("`{validation}` is the validation part, 20 images")));
+        let name = validation.split('/').next().unwrap();
+        assert!(has_note(&dataset, &format!("`{name}` is the validation part, 20 images")));
         assert_ne!(dataset.sha256, without.sha256);
         // The same images without a part of their own are other data: their trials are scored on other images.
         let pixels = [without.train.pixels.clone(), dataset.train.pixels[20 * 6..].to_vec()].concat();
@@ -109,6 +112,20 @@ fn unclear_parts_are_refused() {
 }
 
 #[test]
+fn classes_may_be_called_like_parts() {
+    let folder = tempdir().unwrap();
+    for index in 0..10 {
+        save(folder.path(), &format!("train_station/{index}.png"), grey(index));
+        save(folder.path(), &format!("test-tube/{index}.png"), grey(100 + index));
+    }
+    for format in [Format::Auto, PLAIN] {
+        let dataset = data::load(folder.path(), format).unwrap();
+        assert_eq!(dataset.class_names, ["test-tube", "train_station"]);
+        assert_eq!((dataset.train.len(), dataset.test.len()), (16, 4));
+    }
+}
+
+#[test]
 fn what_systems_leave_behind_is_passed_over() {
     let folder = tempdir().unwrap();
     part(folder.path(), "train", 0);
@@ -160,6 +177,7 @@ fn data_one_or_two_folders_down_are_found() {
         for format in [Format::Auto, format] {
             let dataset = data::load(&folder.path().join(name), format).unwrap();
             assert!(has_note(&dataset, below), "{name}: {:?}", dataset.notes);
+            assert_ne!(dataset.name, "raw");
         }
     }
     // Never a guess between two.

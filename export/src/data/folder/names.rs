@@ -20,15 +20,21 @@ impl Part {
         (Part::Test, &["test", "testing", "tst"]),
     ];
 
-    /// The part that a folder of this name is, in any case: `Train`, `training_set`, `test-images`.
+    /// The part that a folder of this name is, in any case: `Train`, `training_set`, `testImages`.
     pub(super) fn named(name: &str) -> Option<Part> {
-        let mut name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        name.make_ascii_lowercase();
-        let stem =
-            ["set", "images", "imgs", "data", "split"].iter().find_map(|ending| name.strip_suffix(ending));
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let name = name.to_lowercase();
+        let endings = ["set", "images", "imgs", "data", "split"];
+        let stem = endings.iter().find_map(|ending| name.strip_suffix(ending));
         let is =
             |names: &[&str]| names.contains(&name.as_str()) || stem.is_some_and(|stem| names.contains(&stem));
-        Self::NAMES.into_iter().find(|(_, names)| is(names)).map(|(part, _)| part)
+        Self::NAMES.into_iter().find_map(|(part, names)| is(names).then_some(part))
+    }
+
+    /// The part that one of the words in a name is, as in `seg_train`. Classes have such names too (`train_station`); only a folder
+    /// with folders in it is a part by such a name.
+    pub(super) fn hinted(name: &str) -> Option<Part> {
+        name.split(|letter: char| !letter.is_ascii_alphanumeric()).find_map(Part::named)
     }
 
     /// For messages.

@@ -29,7 +29,7 @@ pub(in super::super) fn are_here(folder: &Path) -> Result<bool, DataError> {
     const FILES: usize = 8;
     for entry in visible(folder)?.into_iter().filter(|entry| entry.is_folder) {
         let inside = visible(&entry.path)?;
-        let is_part = Part::named(&entry.name).is_some() && inside.iter().any(|entry| entry.is_folder);
+        let is_part = Part::hinted(&entry.name).is_some() && inside.iter().any(|entry| entry.is_folder);
         if is_part
             || inside
                 .iter()
@@ -52,8 +52,11 @@ pub(super) fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Parts, Data
     }
     let [training, validation, test] =
         [Part::Training, Part::Validation, Part::Test].map(|part| only(&folders, part));
-    let (training, validation, test) = (training?, validation?, test?);
-    let Some(training) = training else {
+    let [training, validation, test] =
+        [training?, validation?, test?].map(|part| part.map(|part| unwrapped(part.clone())));
+    let [training, validation, test] = [training.transpose()?, validation.transpose()?, test.transpose()?];
+    let (validation, test) = (validation.as_ref(), test.as_ref());
+    let Some(training) = &training else {
         let other = [validation, test].into_iter().flatten().next();
         return match other {
             Some(other) if has_folders(other)? => Err(unusable(
@@ -164,9 +167,18 @@ fn divide(
 
 /// The one folder of a part.
 fn only<'a>(folders: &[&'a Entry], part: Part) -> Result<Option<&'a Entry>, DataError> {
-    let mut found = folders.iter().filter(|entry| Part::named(&entry.name) == Some(part));
-    match (found.next(), found.next()) {
-        (Some(one), Some(other)) if has_folders(one)? && has_folders(other)? => Err(unusable(
+    let (mut found, mut bare) = (Vec::new(), None);
+    for &entry in folders {
+        if Part::hinted(&entry.name) == Some(part) && has_folders(entry)? {
+            found.push(entry);
+        } else if Part::named(&entry.name) == Some(part) {
+            bare = bare.or(Some(entry));
+        }
+    }
+    match found[..] {
+        [] => Ok(bare),
+        [one] => Ok(Some(one)),
+        [one, other, ..] => Err(unusable(
             &other.path,
             format!(
                 "both this and `{}` are a {} part by their names; put them together or rename one",
@@ -174,9 +186,19 @@ fn only<'a>(folders: &[&'a Entry], part: Part) -> Result<Option<&'a Entry>, Data
                 part.what()
             ),
         )),
-        (Some(one), Some(other)) => Ok(Some(if has_folders(other)? { other } else { one })),
-        (one, _) => Ok(one.copied()),
     }
+}
+
+/// The folder inside a part that holds its class folders alone, as archives of single parts unpack (`train/train/CLASS`); else the
+/// part itself. It keeps its name.
+fn unwrapped(part: Entry) -> Result<Entry, DataError> {
+    if let [inside] = &visible(&part.path)?[..]
+        && inside.is_folder
+        && has_folders(inside)?
+    {
+        return Ok(Entry { path: inside.path.clone(), ..part });
+    }
+    Ok(part)
 }
 
 fn has_folders(entry: &Entry) -> Result<bool, DataError> {
