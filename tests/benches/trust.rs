@@ -10,7 +10,7 @@ use std::time::Instant;
 use bomp_export::files;
 use bomp_runtime::{Model, arena};
 use bomp_tests::attacks::{Golden, Mutants, Outcome, Refusal, attacks, damage};
-use bomp_tests::{certificates, databases, faults, long, program};
+use bomp_tests::{certificates, databases, faults, flips, long, program};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -57,6 +57,7 @@ enum Part {
     Pack,
     Finalise,
     Databases,
+    Flips,
     Certificates,
     LongStudy,
     LongWorker,
@@ -127,6 +128,7 @@ fn run(part: Part, arguments: &Arguments) -> (u64, u64, String) {
             let found = databases::damage(1, tell);
             (found.tried, 0, found.to_string())
         }
+        Part::Flips => all_flips(tell),
         Part::Certificates => {
             let found = certificates::certify(&certificates::BOARDS, tell);
             (found.firmwares, 0, found.to_string())
@@ -148,6 +150,29 @@ fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
+}
+
+/// Damages the files of a study in each state that a process can leave them in, on as many threads.
+fn all_flips(tell: impl Fn(usize, usize) + Sync) -> (u64, u64, String) {
+    let root = flips::scratch();
+    let scenes = flips::scenes(root.path(), Path::new(TRACER), Path::new(WORKER));
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            scenes.iter().map(|scene| scope.spawn(|| flips::damage(scene, 1, &tell))).collect();
+        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    let mut all = flips::Flips::default();
+    let mut failures = 0;
+    for (scene, result) in scenes.iter().zip(results) {
+        match result {
+            Ok(found) => {
+                println!("{:<28} {found}", scene.name);
+                all += found;
+            }
+            Err(_) => failures += 1,
+        }
+    }
+    (all.flips + all.truncations, failures, all.to_string())
 }
 
 fn crafted() -> (u64, u64, String) {

@@ -5,6 +5,8 @@ pub mod attacks;
 pub mod certificates;
 pub mod databases;
 pub mod faults;
+pub mod flips;
+pub mod former;
 pub mod invented;
 pub mod kills;
 pub mod long;

@@ -180,7 +180,7 @@ fn studies_that_are_not_there_or_there_already() {
     }
     fs::write(folder.path().join("study.sqlite"), b"not a database").unwrap();
     let line = refuse("bomp-search", &["run", "--study", text(folder.path())]);
-    assert!(line.contains("study.sqlite: file is not a database"), "{line}");
+    assert!(line.contains("study.sqlite: it was cut off after 14 bytes"), "{line}");
     refuse("bomp-search", &["status", "--study", text(folder.path())]);
     assert_eq!(fs::read(folder.path().join("study.sqlite")).unwrap(), b"not a database");
 }

@@ -44,8 +44,14 @@ fn salvage_makes_a_study_of_what_is_left() {
     fs::write(&whole, status).unwrap();
     // Nothing is lost of a study that is whole.
     let said = succeed("bomp-search", &["salvage", "--study", &damaged, "--into", &path("copy")]);
-    assert!(said.contains("60 trials") && said.contains("nothing was lost"), "{said}");
-    // The last page of the file holds some of the last trials, the second the configuration.
+    assert!(said.contains("60 of 60 trials") && said.contains("nothing was lost"), "{said}");
+    // Of the log the first line, with the configuration, and the second half; of the database the last page, which holds some
+    // of the last trials, and the second with the configuration.
+    let log = Path::new(&damaged).join("trials.jsonl");
+    let mut lines = fs::read(&log).unwrap();
+    lines.truncate(lines.len() / 2);
+    lines[100] ^= 1;
+    fs::write(log, lines).unwrap();
     let file = Path::new(&damaged).join("study.sqlite");
     let mut bytes = fs::read(&file).unwrap();
     let (page, length) = (4_096, bytes.len());
@@ -53,7 +59,7 @@ fn salvage_makes_a_study_of_what_is_left() {
     bytes[page..2 * page].fill(0xff);
     fs::write(&file, bytes).unwrap();
     let line = refuse("bomp-search", &["status", "--study", &damaged]);
-    assert!(line.contains("study.sqlite") && line.contains("salvage"), "{line}");
+    assert!(line.contains("study.sqlite") && line.contains("`bomp-search salvage`"), "{line}");
     let line = refuse("bomp-search", &["salvage", "--study", &damaged, "--into", &saved]);
     assert!(line.contains("--config"), "{line}");
     let arguments = ["salvage", "--study", &damaged, "--config", &whole, "--into", &saved];

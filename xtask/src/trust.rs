@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// Every how many-th write is disturbed; 1: each
     #[arg(long, value_name = "N", default_value_t = 1)]
     step: u32,
-    /// Only this part: attacks, damage, mutants, study, pack, finalise, databases, certificates, long-study, long-worker; may be given several
+    /// Only this part: attacks, damage, mutants, study, pack, finalise, databases, flips, certificates, long-study, long-worker; may be given several
     /// times
     #[arg(long, value_name = "PART")]
     only: Vec<String>,

@@ -131,4 +131,8 @@ impl Listener for Events {
     fn taken_over(&mut self, trial: u64) {
         self.print(Event::TakenOver { trial });
     }
+
+    fn note(&mut self, text: &str) {
+        eprintln!("{text}");
+    }
 }

@@ -42,13 +42,12 @@ struct Finished {
 /// Finishes the networks asked for.
 pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let device = train::device::parse(&options.machine.device)?;
-    let mut store = options.study.open()?;
+    let (mut config, trials) = options.study.read()?;
     let _lock = options.study.lock()?;
-    let mut config = store.config().clone();
     if let Some(preset) = &options.preset {
         config.final_training = Preset::open(preset)?.final_training;
     }
-    let mut chosen = choose(&store.trials()?, config.reference_accuracy, options)?;
+    let mut chosen = choose(&trials, config.reference_accuracy, options)?;
     if options.narrow {
         for trial in &mut chosen {
             trial.genotype = trial.genotype.packable();

@@ -11,17 +11,17 @@ use super::{Outcome, options, table};
 pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
     let at_most = options.at_most;
     let options = &options.study;
-    let mut store = options.study.open()?;
-    let mut front = of(&store.trials()?);
+    let (config, trials) = options.study.read()?;
+    let mut front = of(&trials);
     if let Some(count) = at_most {
-        front = spread(front, store.config().reference_accuracy, count.into());
+        front = spread(front, config.reference_accuracy, count.into());
     }
     if options.json {
         println!("{}", text::json(&serde_json::to_string_pretty(&front)?));
     } else {
         println!("{}", table::heading(store.config().objective));
         front.iter().for_each(|trial| println!("{}", table::line(trial)));
-        let hypervolume = proposal::hypervolume(store.config(), &front);
+        let hypervolume = proposal::hypervolume(&config, &front);
         println!(
             "hypervolume {hypervolume:.6} (accuracy above the reference x log10 of bytes below the budget)"
         );

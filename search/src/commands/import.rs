@@ -2,14 +2,13 @@
 //! repository, moved to another machine or another store.
 //!
 //! Guarantees: the new study has the configuration, the trials and their figures to the last bit; a trial that was in work is
-//! done again.
+//! done again. The study is there as a whole or, if the command is stopped, not at all.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use bomp_export::files;
-use bomp_search::proposal::Proposal;
-use bomp_search::study::{Location, StudyConfig, Trial, Worker, sound};
+use bomp_search::study::{StudyConfig, Trial, sound};
 use serde::Deserialize;
 
 use super::{Outcome, options};
@@ -25,7 +24,7 @@ pub(super) struct Status {
 /// Makes the study.
 pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
     let Status { config, trials, .. } = read(&options.file)?;
-    write(&options.study, &config, &trials)?;
+    options.study.create_with(&config, &trials)?;
     println!(
         "{}: {} trials; `bomp-search resume --study {}` goes on",
         options.study,
@@ -33,23 +32,6 @@ pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
         options.study
     );
     Ok(Outcome::Done)
-}
-
-/// Makes a study of trials whose numbers are their places.
-pub(super) fn write(study: &Location, config: &StudyConfig, trials: &[Trial]) -> Result<()> {
-    let mut store = study.create(config)?;
-    store.enlist(&Worker::default())?;
-    for trial in trials {
-        let Trial { number, genotype, usage, lead, .. } = trial.clone();
-        let lease = store.claim_new(number, &Proposal { genotype, usage, lead })?;
-        let lease = lease.with_context(|| format!("{study}: another process writes to it"))?;
-        if trial.is_running() {
-            store.release(lease)?;
-        } else {
-            store.end(lease, &trial.state)?;
-        }
-    }
-    Ok(())
 }
 
 /// What `status --json` printed, with a configuration that is as it was then.

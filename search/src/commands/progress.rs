@@ -70,6 +70,8 @@ pub(crate) trait Listener {
     fn ended(&mut self, trial: &Trial);
     /// Another worker has taken a trial over from this one.
     fn taken_over(&mut self, trial: u64);
+    /// Something that the user should know, and that stops nothing.
+    fn note(&mut self, text: &str);
 }
 
 /// One bar for the work as a whole, and one for each worker.
@@ -186,6 +188,10 @@ impl Listener for Bars {
         self.line(&format!(
             "{trial:>5} taken over by another worker: this one was silent for longer than the grace time"
         ));
+    }
+
+    fn note(&mut self, text: &str) {
+        self.line(text);
     }
 }
 

@@ -54,8 +54,7 @@ pub(crate) fn run(options: &options::Report) -> Result<Outcome> {
 }
 
 fn load(study: &Location) -> Result<Loaded> {
-    let mut store = study.open()?;
-    let (config, trials) = (store.config().clone(), store.trials()?);
+    let (config, trials) = study.read()?;
     let finished = Finished::load(&study.files().join("final"), &config, &trials);
     Ok(Loaded { name: study.name(), config, trials, finished })
 }

@@ -16,9 +16,10 @@ pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
     let config = printed.map(|status| status.config);
     let Salvaged { config, trials, lost, after } = salvage(&options.study, config)?;
     let trials = moved_up(trials);
-    import::write(&options.into, &config, &trials)?;
     let into = &options.into;
-    println!("{into}: {} trials; `bomp-search resume --study {into}` goes on", trials.len());
+    into.create_with(&config, &trials)?;
+    let (saved, all) = (trials.len(), trials.len() + lost.len());
+    println!("{into}: {saved} of {all} trials; `bomp-search resume --study {into}` goes on");
     for (number, why) in lost.iter().take(NAMED) {
         println!("lost: trial {number}: {why}");
     }

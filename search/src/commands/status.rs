@@ -31,9 +31,8 @@ struct Status<'a> {
 
 /// Prints the state of a study.
 pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
-    let mut store = options.study.open()?;
-    let trials = store.trials()?;
-    let config = store.config();
+    let (config, trials) = options.study.read()?;
+    let config = &config;
     let source = Source { name: "", config, trials: &trials, finished: &Finished::default() };
     let report = Report::of(&[source])?;
     let study = &report.studies[0];

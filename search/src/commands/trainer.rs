@@ -97,18 +97,23 @@ impl Trainer {
         let balanced = !config.objective.is_accuracy();
         let data = train::Data { train: training, held_out: validation };
         let run = |trial| train::Run { seed: config.seed, trial, threads: *threads };
-        let mut progress = |progress| {
-            listener.training(&Training::new(*number, &progress));
-            if lost.load(Ordering::Relaxed) { Signal::Stop } else { interrupt.signal() }
-        };
         let lead = proposal.lead.unwrap_or(*number);
         let own = proposal.lead.is_none();
         let file = floats.file(lead);
         let identity = format!("trial {lead} of {}", config.sha256());
         let kept = kept.take().filter(|(trial, _)| *trial == lead).map(|(_, float)| float);
-        let kept = kept.or_else(|| {
-            if own { None } else { train::keep::load(&identity, &file, &network, validation.device()) }
-        });
+        let kept = match kept {
+            None if !own => train::keep::load(&identity, &file, &network, validation.device())
+                .unwrap_or_else(|unusable| {
+                    listener.note(&unusable.to_string());
+                    None
+                }),
+            kept => kept,
+        };
+        let mut progress = |progress| {
+            listener.training(&Training::new(*number, &progress));
+            if lost.load(Ordering::Relaxed) { Signal::Stop } else { interrupt.signal() }
+        };
         let float = match kept {
             Some(float) => float,
             // A new one, or one whose file was lost: then it is trained again, to the same weights.

@@ -9,7 +9,8 @@ use std::str::FromStr;
 
 use super::postgres::{Address, Postgres};
 use super::sqlite::Sqlite;
-use super::{Storage, StoreError, StudyConfig, StudyLock};
+use super::view::{self, View};
+use super::{Storage, StoreError, StudyConfig, StudyLock, Trial};
 
 /// The address of a study.
 #[derive(Clone)]
@@ -24,18 +25,50 @@ enum Place {
 }
 
 impl Location {
-    /// Makes a new study here.
+    /// Makes a new study here, without trials.
     ///
     /// # Errors
     /// There is one already, or the store cannot be written.
     pub fn create(&self, config: &StudyConfig) -> Result<Box<dyn Storage>, StoreError> {
+        self.create_with(config, &[])
+    }
+
+    /// Makes a new study here of trials whose numbers are their indices: all of them, or if anything stops it none. Nobody
+    /// holds those that have not ended.
+    ///
+    /// # Errors
+    /// There is a study already, or the store cannot be written.
+    pub fn create_with(
+        &self,
+        config: &StudyConfig,
+        trials: &[Trial],
+    ) -> Result<Box<dyn Storage>, StoreError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => Box::new(Sqlite::create(folder, config)?),
-            Place::Database(address, _) => Box::new(Postgres::create(address, config)?),
+            Place::Folder(folder) => Box::new(Sqlite::create(folder, config, trials)?),
+            Place::Database(address, _) => Box::new(Postgres::create(address, config, trials)?),
         })
     }
 
-    /// Opens the study that is here.
+    /// Reads configuration and trials, and writes nothing: works on a read-only medium, for a user who may not write, and while
+    /// a search runs.
+    ///
+    /// # Errors
+    /// There is no study, it is damaged, or it was made by another version.
+    pub fn read(&self) -> Result<(StudyConfig, Vec<Trial>), StoreError> {
+        match &self.0 {
+            Place::Folder(folder) => {
+                let View { config, trials, .. } = view::read(folder)?;
+                Ok((config, trials))
+            }
+            Place::Database(address, _) => {
+                let mut store = Postgres::open(address)?;
+                let trials = store.trials()?;
+                Ok((store.config().clone(), trials))
+            }
+        }
+    }
+
+    /// Opens the study that is here, to work on it.
     ///
     /// # Errors
     /// There is none, it is damaged, or it was made by another version.
@@ -106,12 +139,16 @@ impl FromStr for Location {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        let database = text.starts_with("postgres://") || text.starts_with("postgresql://");
-        Ok(Self(if database {
-            Place::Database(Box::new(text.parse()?), text.to_owned())
-        } else {
-            Place::Folder(text.into())
-        }))
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self(Place::Database(Box::new(text.parse()?), text.to_owned())));
+        }
+        let folder = PathBuf::from(text);
+        // The root of the file system is no folder that could be made for a study.
+        if text.trim().is_empty() || (folder.has_root() && folder.file_name().is_none()) {
+            let problem = "not a place for a study: name a folder, e.g. studies/first".into();
+            return Err(StoreError::Address { place: format!("{text:?}"), problem });
+        }
+        Ok(Self(Place::Folder(folder)))
     }
 }
 

@@ -4,18 +4,26 @@
 //! a crash of the process and of the machine; each trial ends exactly once; a trial whose worker died is found again, with
 //! its genotype; a worker that was believed dead cannot overwrite what another has found.
 
+mod agreement;
+mod checksum;
 mod config;
+mod files;
 mod heartbeat;
 mod location;
 mod lock;
+mod log;
+mod migration;
 mod objective;
 mod postgres;
 mod preset;
 mod record;
+mod rows;
 mod salvage;
 mod sqlite;
 mod storage;
 mod trial;
+mod view;
+mod wal;
 
 pub use config::{DataConfig, StrategyKind, StudyConfig};
 pub use heartbeat::Heartbeat;

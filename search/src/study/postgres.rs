@@ -13,7 +13,7 @@ use postgres::config::Host;
 use postgres::error::SqlState;
 use postgres::{Client, Config, Error, NoTls, Row};
 
-use super::record::{self, COLUMNS, End, Record, SCHEMA};
+use super::record::{self, COLUMNS, End, Record};
 use super::storage::{Lease, Storage, StoreError, Worker};
 use super::{StudyConfig, Trial, TrialState};
 use crate::proposal::Proposal;
@@ -32,6 +32,9 @@ const SETTINGS: &str = "SET synchronous_commit = on";
 
 /// Keeps two first users from making the tables at once.
 const TABLES_LOCK: i64 = 0x626f_6d70;
+
+/// Layout of the tables; a study of another one is refused.
+const SCHEMA: i64 = 3;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS bomp_studies (
@@ -68,11 +71,16 @@ impl FromStr for Address {
         let base = if others.is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
         // The text may hold a password, so it is not repeated.
         let wrong = |problem| StoreError::Address { place: "postgres://…".into(), problem };
+        // It is the name of a folder too, which must not be another one, a hidden one or an option.
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.len() > 100 || !name.chars().all(plain) {
-            return Err(wrong(format!(
-                "study={name}: a name is of up to 100 letters, digits, `-`, `_` and `.`"
-            )));
+        if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            || name.len() > 100
+            || !name.chars().all(plain)
+        {
+            return Err(wrong(
+                "study=NAME: a name is of up to 100 letters, digits, `-`, `_` and `.`, and starts with a letter or a digit"
+                    .into(),
+            ));
         }
         let mut config: Config = base.parse().map_err(|error: Error| wrong(chain(&error)))?;
         if config.get_hosts().is_empty() {
@@ -181,9 +189,16 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a new study; the tables too, if this is the first one of the database.
-    pub(super) fn create(address: &Address, config: &StudyConfig) -> Result<Self, StoreError> {
-        let json = record::config_to_json(config, &address.to_string())?;
+    /// Makes a new study of these trials, in one transaction; the tables too, if this is the first one of the database.
+    pub(super) fn create(
+        address: &Address,
+        config: &StudyConfig,
+        trials: &[Trial],
+    ) -> Result<Self, StoreError> {
+        let place = address.to_string();
+        let json = record::to_json(config, &place, "study.config")?;
+        let rows =
+            trials.iter().map(|trial| Record::of_trial(trial, &place)).collect::<Result<Vec<_>, _>>()?;
         let mut link = Link::new(address)?;
         let name = &address.study;
         let added = link.run(|client| {
@@ -195,6 +210,9 @@ impl Postgres {
                  ON CONFLICT DO NOTHING",
                 &[name, &SCHEMA, &env!("CARGO_PKG_VERSION"), &json],
             )?;
+            if added == 1 {
+                rows.iter().try_for_each(|row| insert(&mut transaction, name, row))?;
+            }
             transaction.commit()?;
             Ok(added)
         })?;
@@ -217,7 +235,11 @@ impl Postgres {
             client.query_opt("SELECT schema, config FROM bomp_studies WHERE name = $1", &[name])
         })?;
         let row = row.ok_or_else(|| StoreError::Absent { place: place.clone() })?;
-        let config = record::config_from_json(row.get(0), row.get(1), &place)?;
+        let (found, json): (i64, &str) = (row.get(0), row.get(1));
+        if found != SCHEMA {
+            return Err(StoreError::Schema { place, found, expected: SCHEMA });
+        }
+        let config = record::from_json(json, &place, "study.config")?;
         Ok(Self { link, config, worker: Worker::default() })
     }
 
@@ -367,6 +389,30 @@ impl Storage for Postgres {
         let link = Link { address: self.link.address.clone(), client: None };
         Ok(Box::new(Self { link, config: self.config.clone(), worker: self.worker.clone() }))
     }
+}
+
+/// Adds a trial that nobody works on.
+fn insert(transaction: &mut postgres::Transaction<'_>, study: &str, row: &Record) -> Result<(), Error> {
+    let statement = "INSERT INTO bomp_trials (study, number, state, genotype, lead, size_bytes, ram_bytes, macs, measured,
+                                              reason, lease_until, ended)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp(),
+                             CASE WHEN $3 <> 'running' THEN clock_timestamp() END)";
+    transaction.execute(
+        statement,
+        &[
+            &study,
+            &row.number,
+            &row.state,
+            &row.genotype,
+            &row.lead,
+            &row.size_bytes,
+            &row.ram_bytes,
+            &row.macs,
+            &row.measured,
+            &row.reason,
+        ],
+    )?;
+    Ok(())
 }
 
 fn read(row: &Row) -> Record {

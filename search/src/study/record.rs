@@ -4,19 +4,16 @@
 use serde::Serialize;
 
 use super::storage::StoreError;
-use super::{StudyConfig, Trial, TrialState};
+use super::{Trial, TrialState, checksum};
 use crate::proposal::Proposal;
 use crate::space::Usage;
-
-/// Layout of the tables; a study of another one is refused.
-pub(super) const SCHEMA: i64 = 3;
 
 /// The columns that [`Record`] is read from, in its order.
 pub(super) const COLUMNS: &str =
     "number, state, genotype, lead, size_bytes, ram_bytes, macs, measured, reason, worker";
 
 /// A row of the trials.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) number: i64,
     pub(super) state: String,
@@ -46,6 +43,27 @@ impl Record {
             reason: None,
             worker: None,
         })
+    }
+
+    /// The row of a trial that nobody works on.
+    pub(super) fn of_trial(trial: &Trial, place: &str) -> Result<Self, StoreError> {
+        let Trial { number, genotype, usage, lead, state, .. } = trial;
+        let proposal = Proposal { genotype: genotype.clone(), usage: *usage, lead: *lead };
+        let End { state, measured, reason } = End::of(*number, state, place)?;
+        Ok(Self { state: state.into(), measured, reason, ..Self::of(*number, &proposal, place)? })
+    }
+
+    /// Over all columns but the worker's, as JSON, so that no two rows share a text.
+    pub(super) fn checksum(&self) -> String {
+        let Self { number, state, genotype, lead, size_bytes, ram_bytes, macs, measured, reason, worker: _ } =
+            self;
+        let columns = (number, state, genotype, lead, size_bytes, ram_bytes, macs, measured, reason);
+        checksum::of(&serde_json::to_vec(&columns).expect("numbers and texts are JSON"))
+    }
+
+    /// Whether this is how the trial ended.
+    pub(super) fn has(&self, end: &End) -> bool {
+        (self.state.as_str(), &self.measured, &self.reason) == (end.state, &end.measured, &end.reason)
     }
 
     /// The trial of a row of the database at `place`.
@@ -117,24 +135,15 @@ impl End {
 pub(super) const TOO_OFTEN: &str =
     " workers died or stopped answering while they worked on it; the last was ";
 
-/// A configuration for the table of studies.
-pub(super) fn config_to_json(config: &StudyConfig, place: &str) -> Result<String, StoreError> {
-    to_json(config, place, "study.config")
-}
-
-/// The configuration of a study of this `schema`, if this version can read it.
-pub(super) fn config_from_json(schema: i64, json: &str, place: &str) -> Result<StudyConfig, StoreError> {
-    if schema != SCHEMA {
-        return Err(StoreError::Schema { place: place.to_owned(), found: schema, expected: SCHEMA });
-    }
-    from_json(json, place, "study.config")
-}
-
-fn to_json(value: &impl Serialize, place: &str, field: &str) -> Result<String, StoreError> {
+pub(super) fn to_json(value: &impl Serialize, place: &str, field: &str) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| content(source, place, field))
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(json: &str, place: &str, field: &str) -> Result<T, StoreError> {
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(
+    json: &str,
+    place: &str,
+    field: &str,
+) -> Result<T, StoreError> {
     serde_json::from_str(json).map_err(|source| content(source, place, field))
 }
 

@@ -1,44 +1,32 @@
-//! The SQLite store: a study in a folder, for the workers of one machine.
+//! The SQLite store: a study in a folder, for the workers of one machine. Beside the database lies a log of the trials that have
+//! ended ([`super::log`]): both have to agree.
 //!
-//! Leases are kept by this machine's clock; a worker whose process has ended is known by its lock, at once. A process that
-//! was stopped in the middle of a transaction keeps the others waiting, for up to ten minutes.
+//! Guarantees: a trial that has ended is in the log and in the database, both synced, before [`Storage::end`] returns. A
+//! process that stops in between leaves it in the log; whoever writes next brings the database up to date. There is no
+//! write-ahead log: what SQLite needs to undo a commit that was cut off is not needed once the commit is done.
+//!
+//! Leases are kept by the time since this machine started, so that nothing happens when its clock is set. A worker whose process
+//! has ended is known by its lock, at once. A process that was stopped in the middle of a transaction keeps the others waiting,
+//! for up to ten minutes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
-};
+use nix::time::{ClockId, clock_gettime};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
+use super::files::{self, FILE};
 use super::lock::WorkerLock;
-use super::record::{self, COLUMNS, End, Record, SCHEMA, TOO_OFTEN};
+use super::log::Log;
+use super::record::{End, Record, TOO_OFTEN};
+use super::rows::{self, Ends, database};
 use super::storage::{Lease, Storage, StoreError, Worker};
-use super::{StudyConfig, Trial, TrialState};
+use super::{StudyConfig, Trial, TrialState, agreement, migration, view};
 use crate::proposal::Proposal;
-
-/// The database in a study's folder.
-pub(super) const FILE: &str = "study.sqlite";
-
-/// The tables of a study. Their order is where they lie in the file, which [`super::salvage()`] relies on.
-const TABLES: &str = "
-    CREATE TABLE study (schema INTEGER NOT NULL, tool_version TEXT NOT NULL, config TEXT NOT NULL,
-                        created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
-    CREATE TABLE trials (
-        number INTEGER PRIMARY KEY,
-        state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'given up', 'failed')),
-        genotype TEXT NOT NULL, lead INTEGER,
-        size_bytes INTEGER NOT NULL, ram_bytes INTEGER NOT NULL, macs INTEGER NOT NULL,
-        measured TEXT, reason TEXT,
-        attempt INTEGER NOT NULL DEFAULT 1, take_overs INTEGER NOT NULL DEFAULT 0,
-        worker TEXT, lease_until REAL NOT NULL,
-        claimed TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, ended TEXT);";
 
 /// How long another process may keep the database to itself.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Now, in seconds.
-const NOW: &str = "unixepoch('now', 'subsec')";
 
 /// An open study.
 #[derive(Debug)]
@@ -46,104 +34,152 @@ pub(super) struct Sqlite {
     folder: PathBuf,
     place: String,
     connection: Connection,
+    log: Log,
     config: StudyConfig,
     worker: Worker,
     /// Shared by the connections of the worker.
     alive: Option<Arc<WorkerLock>>,
+    clock: fn() -> f64,
 }
 
 impl Sqlite {
-    /// Makes a new study in `folder`, which is made if it is absent.
-    pub(super) fn create(folder: &Path, config: &StudyConfig) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StoreError::Io { path: folder.to_owned(), cause: source })?;
-        let place = folder.join(FILE).display().to_string();
-        let json = record::config_to_json(config, &place)?;
-        let connection = Connection::open(folder.join(FILE)).map_err(|source| database(&place, source))?;
-        let mut store = Self::new(folder, connection, config.clone());
-        store.prepare()?;
-        let made = store.transaction(|transaction| {
-            if has_study(transaction)? {
-                return Ok(false);
-            }
-            transaction.execute_batch(TABLES)?;
-            transaction.execute(
-                "INSERT INTO study (schema, tool_version, config) VALUES (?1, ?2, ?3)",
-                params![SCHEMA, env!("CARGO_PKG_VERSION"), json],
-            )?;
-            Ok(true)
-        })?;
-        if made { Ok(store) } else { Err(StoreError::Exists { place: folder.display().to_string() }) }
+    /// Makes a new study of these trials in `folder`, which is made if it is absent.
+    pub(super) fn create(folder: &Path, config: &StudyConfig, trials: &[Trial]) -> Result<Self, StoreError> {
+        files::create(folder, config, trials)?;
+        Self::new(folder, config.clone())
     }
 
-    /// Opens the study in `folder`.
+    /// Opens the study in `folder`; one of the schema before is brought up to date.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(FILE);
-        let place = path.display().to_string();
-        let absent = || StoreError::Absent { place: folder.display().to_string() };
-        if !path.is_file() {
-            return Err(absent());
+        // Damage is found before anything is written.
+        let mut found = view::read(folder)?;
+        if found.schema == rows::FORMER {
+            migration::run(folder)?;
+            found = view::read(folder)?;
         }
-        let read = || {
-            let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            connection.busy_timeout(PATIENCE)?;
-            // Without it the process that made the file was killed before its first transaction.
-            if !has_study(&connection)? {
-                return Ok((connection, None));
-            }
-            let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let row = connection.query_row("SELECT schema, config FROM study", [], columns).optional()?;
-            Ok((connection, row))
-        };
-        let (connection, row): (_, Option<(i64, String)>) =
-            read().map_err(|source| database(&place, source))?;
-        let (schema, config) = row.ok_or_else(absent)?;
-        let config = record::config_from_json(schema, &config, &place)?;
-        let store = Self::new(folder, connection, config);
-        store.prepare()?;
-        Ok(store)
+        files::settle(folder)?;
+        Self::new(folder, found.config)
     }
 
-    /// The bytes of a database of a study's tables without rows, made at `path`.
-    pub(super) fn empty(path: &Path) -> Result<Vec<u8>, StoreError> {
-        let place = path.display().to_string();
-        let make = || {
-            let connection = Connection::open(path)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;"))?;
-            connection.close().map_err(|(_, error)| error)
-        };
-        make().map_err(|source| database(&place, source))?;
-        std::fs::read(path).map_err(|cause| StoreError::Io { path: path.to_owned(), cause })
-    }
-
-    fn new(folder: &Path, connection: Connection, config: StudyConfig) -> Self {
+    fn new(folder: &Path, config: StudyConfig) -> Result<Self, StoreError> {
         let place = folder.join(FILE).display().to_string();
-        Self { folder: folder.to_owned(), place, connection, config, worker: Worker::default(), alive: None }
-    }
-
-    /// Write-ahead log and a sync at every commit: a commit survives a power cut.
-    fn prepare(&self) -> Result<(), StoreError> {
-        let set = || {
-            self.connection.busy_timeout(PATIENCE)?;
-            self.connection.pragma_update(None, "journal_mode", "WAL")?;
-            self.connection.pragma_update(None, "synchronous", "FULL")
+        let connect = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(folder.join(FILE), flags)?;
+            connection.busy_timeout(PATIENCE)?;
+            // A commit is on disk, with the journal that could undo it gone, before it returns.
+            connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            Ok(connection)
         };
-        set().map_err(|source| database(&self.place, source))
+        let connection = connect().map_err(|source| database(&place, source))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            place,
+            connection,
+            log: Log::at(folder),
+            config,
+            worker: Worker::default(),
+            alive: None,
+            clock: since_start,
+        })
     }
 
+    /// Does `work` while nobody else can write, with the database brought up to the log.
     fn transaction<T>(
         &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let run = || {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        run().map_err(|source| database(&self.place, source))
+        let place = &self.place;
+        let sql = |source| database(place, source);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+        let now = (self.clock)();
+        let mut writer = Writer { transaction, log: &mut self.log, place, now };
+        writer.catch_up()?;
+        let result = work(&mut writer)?;
+        writer.transaction.commit().map_err(sql)?;
+        Ok(result)
     }
+}
+
+/// A transaction that may write.
+struct Writer<'a> {
+    transaction: Transaction<'a>,
+    log: &'a mut Log,
+    place: &'a str,
+    /// When it began, in seconds.
+    now: f64,
+}
+
+impl Writer<'_> {
+    /// Records what the log says of trials that the database still has for running: their worker was stopped in between.
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        let ends = rows::ends(&self.transaction, self.place)?;
+        self.log.update()?;
+        self.log.expect(ends.count, &ends.last)?;
+        for (index, trial) in self.log.trials().iter().enumerate().skip(ends.count as usize) {
+            let record = Record::of_trial(trial, self.place)?;
+            self.record_end(&record, index as u64 + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Records the end of a trial in the log, then in the database.
+    fn end(&mut self, record: Record) -> Result<(), StoreError> {
+        let record = Record { worker: None, ..record };
+        self.log.append(&record.clone().trial(self.place)?)?;
+        self.record_end(&record, self.log.trials().len() as u64)
+    }
+
+    fn record_end(&self, record: &Record, count: u64) -> Result<(), StoreError> {
+        let ends = Ends { count, last: self.log.checksum_after(count).to_owned() };
+        let ended = rows::end(&self.transaction, record, &ends).map_err(|source| self.sql(source))?;
+        if ended {
+            return Ok(());
+        }
+        let what =
+            format!("trial {} has ended by {}, but does not run here", record.number, super::log::FILE);
+        Err(rows::damaged(self.place, &what))
+    }
+
+    fn execute(&self, statement: &str, values: &[&dyn rusqlite::ToSql]) -> Result<usize, StoreError> {
+        self.transaction.execute(statement, values).map_err(|source| self.sql(source))
+    }
+
+    fn sql(&self, source: rusqlite::Error) -> StoreError {
+        database(self.place, source)
+    }
+
+    /// The running trials and who holds them.
+    fn running(&self) -> Result<Vec<Held>, StoreError> {
+        let query = || {
+            let mut statement = self.transaction.prepare_cached(
+                "SELECT number, attempt, take_overs, worker, lease_until < ?1 FROM trials
+                 WHERE state = 'running' ORDER BY number",
+            )?;
+            let held = |row: &rusqlite::Row<'_>| {
+                Ok(Held {
+                    number: row.get(0)?,
+                    attempt: row.get(1)?,
+                    take_overs: row.get(2)?,
+                    holder: row.get(3)?,
+                    is_expired: row.get(4)?,
+                })
+            };
+            statement.query_map([self.now], held)?.collect::<Result<Vec<_>, _>>()
+        };
+        query().map_err(|source| self.sql(source))
+    }
+}
+
+/// A running trial.
+struct Held {
+    number: i64,
+    attempt: i64,
+    take_overs: i64,
+    holder: Option<String>,
+    is_expired: bool,
 }
 
 impl Storage for Sqlite {
@@ -152,13 +188,12 @@ impl Storage for Sqlite {
     }
 
     fn trials(&mut self) -> Result<Vec<Trial>, StoreError> {
-        let query = || {
-            let mut statement =
-                self.connection.prepare(&format!("SELECT {COLUMNS} FROM trials ORDER BY number"))?;
-            statement.query_map([], read)?.collect::<Result<Vec<_>, _>>()
-        };
-        let records: Vec<Record> = query().map_err(|source| database(&self.place, source))?;
-        record::trials(records, &self.place)
+        let place = &self.place;
+        // The first query takes the shared lock, so that nobody changes the database while the log is read.
+        let transaction = self.connection.transaction().map_err(|source| database(place, source))?;
+        let (records, ends) = (rows::records(&transaction, place)?, rows::ends(&transaction, place)?);
+        self.log.update()?;
+        agreement::trials(records, &ends, &self.log, place)
     }
 
     fn enlist(&mut self, worker: &Worker) -> Result<(), StoreError> {
@@ -169,43 +204,26 @@ impl Storage for Sqlite {
 
     fn claim_open(&mut self) -> Result<Option<Lease>, StoreError> {
         let (worker, folder) = (self.worker.clone(), self.folder.clone());
-        self.transaction(|transaction| {
-            let mut statement = transaction.prepare(&format!(
-                "SELECT number, attempt, take_overs, worker, lease_until < {NOW} FROM trials
-                 WHERE state = 'running' ORDER BY number"
-            ))?;
-            let running = statement.query_map([], |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, i64>(1)?,
-                    row.get::<_, i64>(2)?,
-                    row.get::<_, Option<String>>(3)?,
-                    row.get::<_, bool>(4)?,
-                ))
-            })?;
-            for trial in running {
-                let (number, attempt, take_overs, holder, expired) = trial?;
+        self.transaction(|writer| {
+            for Held { number, attempt, take_overs, holder, is_expired } in writer.running()? {
                 // Released trials, and its own, are not taken from anybody.
                 let other = holder.filter(|holder| *holder != worker.id);
-                if other.as_ref().is_some_and(|other| !expired && !WorkerLock::is_dead(&folder, other)) {
+                if other.as_ref().is_some_and(|other| !is_expired && !WorkerLock::is_dead(&folder, other)) {
                     continue;
                 }
                 let take_overs = take_overs + i64::from(other.is_some());
+                let claim = "UPDATE trials SET attempt = attempt + 1, take_overs = ?2 WHERE number = ?1";
+                writer.execute(claim, params![number, take_overs])?;
                 if let Some(last) = other.filter(|_| take_overs > i64::from(worker.take_overs)) {
-                    transaction.execute(
-                        "UPDATE trials SET state = 'failed', reason = ?2, take_overs = ?3, attempt = attempt + 1,
-                                           ended = CURRENT_TIMESTAMP WHERE number = ?1",
-                        params![number, format!("{take_overs}{TOO_OFTEN}{last}"), take_overs],
-                    )?;
+                    let reason = format!("{take_overs}{TOO_OFTEN}{last}");
+                    let end = End::of(number as u64, &TrialState::Failed { reason }, writer.place)?;
+                    if let Some((record, _)) = rows::one(&writer.transaction, number as u64, writer.place)? {
+                        writer.end(rows::ended(record, end))?;
+                    }
                     continue;
                 }
-                transaction.execute(
-                    &format!(
-                        "UPDATE trials SET attempt = ?2, take_overs = ?3, worker = ?4, lease_until = {NOW} + ?5
-                         WHERE number = ?1"
-                    ),
-                    params![number, attempt + 1, take_overs, worker.id, worker.grace.as_secs_f64()],
-                )?;
+                let lease = "UPDATE trials SET worker = ?2, lease_until = ?3 WHERE number = ?1";
+                writer.execute(lease, params![number, worker.id, writer.now + worker.grace.as_secs_f64()])?;
                 return Ok(Some(Lease { number: number as u64, attempt: attempt as u64 + 1 }));
             }
             Ok(None)
@@ -215,51 +233,34 @@ impl Storage for Sqlite {
     fn claim_new(&mut self, number: u64, proposal: &Proposal) -> Result<Option<Lease>, StoreError> {
         let row = Record::of(number, proposal, &self.place)?;
         let worker = self.worker.clone();
-        self.transaction(|transaction| {
-            let added = transaction.execute(
-                &format!(
-                    "INSERT INTO trials (number, state, genotype, lead, size_bytes, ram_bytes, macs, worker, lease_until)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, {NOW} + ?9) ON CONFLICT DO NOTHING"
-                ),
-                params![
-                    row.number,
-                    row.state,
-                    row.genotype,
-                    row.lead,
-                    row.size_bytes,
-                    row.ram_bytes,
-                    row.macs,
-                    worker.id,
-                    worker.grace.as_secs_f64()
-                ],
-            )?;
-            if added == 1 {
+        self.transaction(|writer| {
+            let until = writer.now + worker.grace.as_secs_f64();
+            let added = rows::insert(&writer.transaction, &row, Some(&worker.id), until);
+            if added.map_err(|source| writer.sql(source))? {
                 return Ok(Some(Lease { number, attempt: 1 }));
             }
-            let own = "SELECT attempt FROM trials WHERE number = ?1 AND worker = ?2 AND state = 'running'";
-            let attempt = |row: &Row<'_>| row.get::<_, i64>(0);
-            let attempt = transaction.query_row(own, params![row.number, worker.id], attempt).optional()?;
-            Ok(attempt.map(|attempt| Lease { number, attempt: attempt as u64 }))
+            let running = writer.running()?.into_iter();
+            // It may be there already by this worker, which asks again.
+            let own = running.filter(|held| held.number as u64 == number);
+            let own = own.filter(|held| held.holder.as_deref() == Some(&worker.id));
+            Ok(own.map(|held| Lease { number, attempt: held.attempt as u64 }).next())
         })
     }
 
     fn renew(&mut self, lease: Lease) -> Result<bool, StoreError> {
         let grace = self.worker.grace.as_secs_f64();
-        let changed = self.transaction(|transaction| {
-            transaction.execute(
-                &format!(
-                    "UPDATE trials SET lease_until = {NOW} + ?3
-                     WHERE number = ?1 AND attempt = ?2 AND state = 'running'"
-                ),
-                params![lease.number as i64, lease.attempt as i64, grace],
+        let changed = self.transaction(|writer| {
+            writer.execute(
+                "UPDATE trials SET lease_until = ?3 WHERE number = ?1 AND attempt = ?2 AND state = 'running'",
+                params![lease.number as i64, lease.attempt as i64, writer.now + grace],
             )
         })?;
         Ok(changed == 1)
     }
 
     fn release(&mut self, lease: Lease) -> Result<(), StoreError> {
-        self.transaction(|transaction| {
-            transaction.execute(
+        self.transaction(|writer| {
+            writer.execute(
                 "UPDATE trials SET worker = NULL, lease_until = 0
                  WHERE number = ?1 AND attempt = ?2 AND state = 'running'",
                 params![lease.number as i64, lease.attempt as i64],
@@ -269,20 +270,18 @@ impl Storage for Sqlite {
     }
 
     fn end(&mut self, lease: Lease, state: &TrialState) -> Result<(), StoreError> {
-        let End { state, measured, reason } = End::of(lease.number, state, &self.place)?;
-        let recorded = self.transaction(|transaction| {
-            let (number, attempt) = (lease.number as i64, lease.attempt as i64);
-            let changed = transaction.execute(
-                "UPDATE trials SET state = ?3, measured = ?4, reason = ?5, ended = CURRENT_TIMESTAMP
-                 WHERE number = ?1 AND attempt = ?2 AND state = 'running'",
-                params![number, attempt, state, measured, reason],
-            )?;
-            if changed == 1 {
-                return Ok(true);
+        let end = End::of(lease.number, state, &self.place)?;
+        let recorded = self.transaction(|writer| {
+            let found = rows::one(&writer.transaction, lease.number, writer.place)?;
+            let Some((record, _)) = found.filter(|&(_, attempt)| attempt == lease.attempt) else {
+                return Ok(false);
+            };
+            if record.state != "running" {
+                // It may be recorded already, if the answer was lost.
+                return Ok(record.has(&end));
             }
-            let same = "SELECT 1 FROM trials WHERE number = ?1 AND attempt = ?2 AND state = ?3
-                        AND measured IS ?4 AND reason IS ?5";
-            transaction.prepare(same)?.exists(params![number, attempt, state, measured, reason])
+            writer.end(rows::ended(record, end))?;
+            Ok(true)
         })?;
         if recorded {
             Ok(())
@@ -292,41 +291,61 @@ impl Storage for Sqlite {
     }
 
     fn another(&self) -> Result<Box<dyn Storage>, StoreError> {
-        let mut other = Self::open(&self.folder)?;
+        let mut other = Self::new(&self.folder, self.config.clone())?;
         other.worker = self.worker.clone();
         other.alive = self.alive.clone();
+        other.clock = self.clock;
         Ok(Box::new(other))
     }
 }
 
-/// Whether the database holds a study's tables: all of them are made at once.
-fn has_study(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    connection.prepare("SELECT 1 FROM sqlite_master WHERE name = 'study'")?.exists([])
+/// Seconds since this machine started, the time that it slept included; the same for all its processes.
+fn since_start() -> f64 {
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has this clock");
+    Duration::from(time).as_secs_f64()
 }
 
-/// A row of [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
-    Ok(Record {
-        number: row.get(0)?,
-        state: row.get(1)?,
-        genotype: row.get(2)?,
-        lead: row.get(3)?,
-        size_bytes: row.get(4)?,
-        ram_bytes: row.get(5)?,
-        macs: row.get(6)?,
-        measured: row.get(7)?,
-        reason: row.get(8)?,
-        worker: row.get(9)?,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What SQLite says, and the remedy if the file is damaged.
-pub(super) fn database(place: &str, source: rusqlite::Error) -> StoreError {
-    let place = place.to_owned();
-    match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StoreError::Damaged { place, cause: source.into() }
-        }
-        _ => StoreError::Database { place, cause: source.into() },
+    use super::*;
+    use crate::proposal::Proposer;
+    use crate::space::{Limits, Space};
+    use crate::study::{DataConfig, Preset};
+
+    static NOW: AtomicU64 = AtomicU64::new(1_000);
+
+    #[test]
+    fn leases_follow_the_clock_that_they_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = serde_json::json!("none");
+        let data: DataConfig = serde_json::from_value(serde_json::json!({
+            "path": none, "format": "auto", "validation": "0.1", "name": none, "sha256": none
+        }))
+        .unwrap();
+        let preset = Preset::open("two-cores").unwrap();
+        let config = preset.config(1, Space::open("extended").unwrap(), Limits::default(), data);
+        let join = |mut store: Sqlite| {
+            store.clock = || NOW.load(Ordering::Relaxed) as f64;
+            store.enlist(&Worker::new(Duration::from_secs(60), 5)).unwrap();
+            store
+        };
+        let mut one = join(Sqlite::create(folder.path(), &config, &[]).unwrap());
+        let mut other = join(Sqlite::open(folder.path()).unwrap());
+        let proposal = Proposer::new(&config).unwrap().next(&[], None, &|_| false).unwrap().unwrap();
+        let lease = one.claim_new(0, &proposal).unwrap().unwrap();
+        NOW.store(1_059, Ordering::Relaxed);
+        assert_eq!(other.claim_open().unwrap(), None);
+        NOW.store(1_061, Ordering::Relaxed);
+        let taken = other.claim_open().unwrap().unwrap();
+        assert_eq!((taken.number, taken.attempt), (0, 2));
+        assert!(!one.renew(lease).unwrap());
+        // The machine was started again: its clock begins at 0, and the lease seems to last for long. While its worker lives it
+        // does; once that has ended it does not.
+        NOW.store(5, Ordering::Relaxed);
+        assert_eq!(one.claim_open().unwrap(), None);
+        drop(other);
+        assert_eq!(one.claim_open().unwrap().map(|lease| lease.attempt), Some(3));
     }
 }

@@ -136,7 +136,7 @@ pub enum StoreError {
         place: String,
     },
     /// Made by another version.
-    #[error("{place}: schema {found} is not supported, this version reads {expected}")]
+    #[error("{place}: schema {found}, but this version reads {expected}: {}", other_version(*found, *expected))]
     Schema {
         /// Where.
         place: String,
@@ -200,7 +200,7 @@ pub enum StoreError {
         cause: serde_json::Error,
     },
     /// A file or folder cannot be read or written.
-    #[error("{path}: {cause}")]
+    #[error("{path}: {cause}{}", advice(cause))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -217,4 +217,29 @@ pub enum StoreError {
         /// The trial.
         number: u64,
     },
+}
+
+/// What to do with a study of another version.
+const fn other_version(found: i64, expected: i64) -> &'static str {
+    if found > expected {
+        "a later version of bomp-search made it: use that one, or a newer one"
+    } else {
+        "an earlier version of bomp-search made it, and only that one goes on with it; `bomp-search run --study NEW` \
+         starts one that this version reads"
+    }
+}
+
+/// What to do about a file that cannot be read or written.
+fn advice(cause: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ": free some space; nothing that is finished is lost"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            ": this user needs the right to write there, or name another place"
+        }
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => ": a study is a folder: name another one",
+        _ => "",
+    }
 }

@@ -1,0 +1,167 @@
+//! Reads a study in a folder without writing to it: on a read-only medium, as another user, and while a search works on it.
+//!
+//! Guarantees: no file of the study is changed, made or removed, whatever state it is in. What a process left unfinished is
+//! finished in a copy. What is damaged is an error that names the file.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use tempfile::TempDir;
+
+use super::files::{FILE, JOURNAL, WAL, orphan};
+use super::log::Log;
+use super::rows::{self, database};
+use super::storage::StoreError;
+use super::{StudyConfig, Trial, agreement, record, wal};
+
+/// How long another process may keep the database to itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a copy is made again because a process changed the files in between.
+const COPIES: u32 = 20;
+
+/// A study as it is on disk.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The layout of its tables.
+    pub(super) schema: i64,
+    pub(super) config: StudyConfig,
+    pub(super) trials: Vec<Trial>,
+}
+
+/// Reads the study in `folder`.
+pub(super) fn read(folder: &Path) -> Result<View, StoreError> {
+    let path = folder.join(FILE);
+    let place = path.display().to_string();
+    let header = match header(&path) {
+        Ok(header) => header,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let absent = || StoreError::Absent { place: folder.display().to_string() };
+            return Err(orphan(folder).unwrap_or_else(absent));
+        }
+        Err(cause) => return Err(StoreError::Io { path, cause }),
+    };
+    if header.len() < HEADER {
+        return Err(rows::damaged(&place, &format!("it was cut off after {} bytes", header.len())));
+    }
+    let log = fs::metadata(folder.join(WAL)).is_ok_and(|file| file.len() > 0);
+    if log || header[WRITE_VERSION] == 2 || header[READ_VERSION] == 2 {
+        return copied(folder, &place, WAL);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(|source| database(&place, source))?;
+    match of(connection, folder, &place) {
+        // A commit was cut off: SQLite would undo it in the file itself.
+        Err(Failure::Unfinished) => copied(folder, &place, JOURNAL),
+        Err(Failure::Other(error)) => Err(error),
+        Ok(view) => Ok(view),
+    }
+}
+
+/// Bytes of the header of a database, and where it says that it has a write-ahead log.
+const HEADER: usize = 100;
+const WRITE_VERSION: usize = 18;
+const READ_VERSION: usize = 19;
+
+fn header(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::with_capacity(HEADER);
+    fs::File::open(path)?.take(HEADER as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Why a study could not be read where it is.
+enum Failure {
+    /// It has a commit that was cut off.
+    Unfinished,
+    Other(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Other(error)
+    }
+}
+
+fn of(mut connection: Connection, folder: &Path, place: &str) -> Result<View, Failure> {
+    let sql = |source| database(place, source);
+    connection.busy_timeout(PATIENCE).map_err(sql)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(sql)?;
+    // The first look takes the shared lock: from here on nobody changes the database.
+    match transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0)) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+            return Err(Failure::Unfinished);
+        }
+        result => result.map_err(sql)?,
+    };
+    let (schema, config) = rows::study(&transaction, place)?;
+    if schema == rows::FORMER {
+        let trials = record::trials(rows::former_records(&transaction, place)?, place)?;
+        return Ok(View { schema, config, trials });
+    }
+    let (records, ends) = (rows::records(&transaction, place)?, rows::ends(&transaction, place)?);
+    let mut log = Log::at(folder);
+    log.update()?;
+    let trials = agreement::trials(records, &ends, &log, place)?;
+    if log.config() != Some(&config) {
+        return Err(log.damaged("its configuration is not that of the database").into());
+    }
+    Ok(View { schema, config, trials })
+}
+
+/// Reads a copy of the database and of the file beside it that holds what was left unfinished.
+fn copied(folder: &Path, place: &str, beside: &str) -> Result<View, StoreError> {
+    let mut tries = 1;
+    loop {
+        let before = state(folder, beside);
+        let copy = copy(folder, beside)?;
+        let mut problem = None;
+        if beside == WAL {
+            let bytes = fs::read(copy.path().join(WAL)).unwrap_or_default();
+            problem = wal::problem(&bytes)
+                .map(|what| rows::damaged(&folder.join(WAL).display().to_string(), &what));
+        }
+        let result = match problem {
+            Some(problem) => Err(problem),
+            None => {
+                let connection =
+                    Connection::open(copy.path().join(FILE)).map_err(|source| database(place, source))?;
+                of(connection, folder, place).map_err(|failure| match failure {
+                    Failure::Other(error) => error,
+                    Failure::Unfinished => rows::damaged(place, "its last commit cannot be undone"),
+                })
+            }
+        };
+        // A process that works on the study may have changed it while it was copied.
+        if result.is_ok() || tries == COPIES || state(folder, beside) == before {
+            return result;
+        }
+        tries += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Tells whether somebody writes.
+fn state(folder: &Path, beside: &str) -> [Option<(u64, SystemTime)>; 2] {
+    [FILE, beside].map(|name| {
+        let file = fs::metadata(folder.join(name)).ok()?;
+        Some((file.len(), file.modified().ok()?))
+    })
+}
+
+/// A temporary folder with the database and the file beside it.
+pub(super) fn copy(folder: &Path, beside: &str) -> Result<TempDir, StoreError> {
+    let io = |path: &Path, cause| StoreError::Io { path: path.to_owned(), cause };
+    let copy = tempfile::tempdir().map_err(|cause| io(&std::env::temp_dir(), cause))?;
+    for name in [FILE, beside] {
+        let from = folder.join(name);
+        if name == FILE || from.is_file() {
+            // Not `fs::copy`, which would take over that the file must not be written.
+            let bytes = fs::read(&from).map_err(|cause| io(&from, cause))?;
+            let to = copy.path().join(name);
+            fs::write(&to, bytes).map_err(|cause| io(&to, cause))?;
+        }
+    }
+    Ok(copy)
+}
