@@ -19,7 +19,7 @@ pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
     if options.json {
         println!("{}", text::json(&serde_json::to_string_pretty(&front)?));
     } else {
-        println!("{}", table::heading(store.config().objective));
+        println!("{}", table::heading(config.objective));
         front.iter().for_each(|trial| println!("{}", table::line(trial)));
         let hypervolume = proposal::hypervolume(&config, &front);
         println!(
