@@ -37,7 +37,9 @@ pub struct Board {
 
 /// A name that no board has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown board `{given}`; known are: {known}")]
+#[error(
+    "unknown board `{given}`; known are: {known}; for another chip choose one with its processor (`bomp-sim boards` shows them)"
+)]
 pub struct UnknownBoard {
     /// What was given.
     pub given: String,

@@ -99,7 +99,7 @@ pub struct Candidate {
 pub enum CandidateError {
     /// A file cannot be read.
     #[error(
-        "{path}: {source} (a candidate folder holds network.json and weights.safetensors, as `bomp-search finalise` writes them)"
+        "{path}: {source} (a candidate's folder holds network.json and weights.safetensors, as `bomp-search finalise` writes them: STUDY/final/trial-NNNN/candidate)"
     )]
     Read {
         /// The file.
@@ -146,8 +146,48 @@ struct NetworkFile {
 }
 
 const FORMAT: u32 = 1;
+/// What a candidate's folder holds.
+pub const FILES: [&str; 2] = [NETWORK_FILE, WEIGHTS_FILE];
+
 const NETWORK_FILE: &str = "network.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";
+
+/// The candidate's folder that `given` stands for: that folder, one of its files, or the folder above it.
+///
+/// # Errors
+/// What `given` is instead, and what to name.
+pub fn locate(given: &Path) -> Result<PathBuf, String> {
+    let has_network = |folder: &Path| folder.join(NETWORK_FILE).is_file();
+    if given.is_file() && given.file_name().is_some_and(|name| FILES.iter().any(|file| name == *file)) {
+        let folder = given.parent().filter(|folder| !folder.as_os_str().is_empty());
+        return Ok(folder.unwrap_or(Path::new(".")).to_owned());
+    }
+    let below = given.join("candidate");
+    if has_network(given) || !has_network(&below) {
+        // A folder of several, or a study: one has to be named.
+        let several = [given.to_owned(), given.join("final")].into_iter().find_map(|folder| {
+            let mut found: Vec<PathBuf> =
+                std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+            found.retain(|folder| has_network(&folder.join("candidate")));
+            found.sort();
+            (!found.is_empty()).then_some(found)
+        });
+        return match several {
+            Some(found) if !has_network(given) => Err(format!(
+                "{}: {} finished networks are in it; name one, such as {}",
+                given.display(),
+                found.len(),
+                found[0].display()
+            )),
+            _ if given.join("study.sqlite").is_file() => Err(format!(
+                "{0}: a study without finished networks; `bomp-search finalise {0}` trains them to the end",
+                given.display()
+            )),
+            _ => Ok(given.to_owned()),
+        };
+    }
+    Ok(below)
+}
 
 impl Candidate {
     /// Writes both files into `folder`, which is made if it is absent.

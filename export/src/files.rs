@@ -3,7 +3,7 @@
 
 mod untrusted;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -14,12 +14,26 @@ pub use untrusted::{limit, open_untrusted, read_untrusted, read_untrusted_text};
 
 /// A file could not be written.
 #[derive(Debug, Error)]
-#[error("{path}: cannot be written: {source} (is the folder writable and the disk not full?)")]
+#[error("{path}: cannot be written: {source}; {}", remedy(.source))]
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,
     /// Why.
     pub source: std::io::Error,
+}
+
+/// What helps where a file or folder cannot be written.
+#[must_use]
+pub fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded => "the disk is full: free some space, then call it again",
+        Kind::NotFound => "no folder can be made there: name another place",
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => "name a place that you may write to",
+        Kind::IsADirectory => "it is a folder: name a file",
+        Kind::NotADirectory | Kind::AlreadyExists => "a file is where a folder is needed: name another place",
+        _ => "is the folder writable and the disk not full?",
+    }
 }
 
 /// Writes `bytes` to `path`, making its folder if it is absent.

@@ -8,6 +8,7 @@ pub mod arena;
 pub mod board;
 pub mod c_header;
 pub mod candidate;
+pub mod command_line;
 pub mod cost;
 pub mod data;
 #[cfg(feature = "engines")]
@@ -16,6 +17,7 @@ pub mod evaluate;
 pub mod files;
 pub mod import;
 pub mod ir;
+pub mod kind;
 pub mod layout;
 pub mod lower;
 pub mod onnx;

@@ -8,6 +8,7 @@ mod commands;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
+use bomp_export::command_line;
 use bomp_export::output::Output;
 use bomp_export::text::{self, Terminal};
 use commands::{Cli, Outcome};
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     let (message, code) = match result {
         Ok(Outcome::Done) => return ExitCode::SUCCESS,
         Ok(Outcome::Failed(message)) => (format!("failed: {message}"), 1),
-        Err(error) => (format!("error: {error}"), 2),
+        Err(error) => (format!("error: {}", command_line::of_error(&error)), 2),
     };
     let line = text::line(&message.split_whitespace().collect::<Vec<_>>().join(" "));
     // There is nobody left to tell when this fails.

@@ -12,15 +12,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bomp_export::board::{BOARDS, Board};
+use bomp_export::command_line::{self, Completions, whole};
 use bomp_export::data::{self, Format, SampleSize};
 use bomp_sim::{Config, KernelSet, Progress, SimError, Stage, library, monitor};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Run a packed model on an emulated microcontroller and compare it with the host, bit for bit.
 #[derive(Debug, Parser)]
 #[command(name = "bomp-sim", version, propagate_version = true)]
 pub(crate) struct Arguments {
+    /// Show no progress.
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,6 +68,7 @@ enum Command {
     ///
     /// Exit code 0: every case gives the reference's bits; 1: one does not; the others are those of `run`.
     Kernels(KernelsArguments),
+    Completions(Completions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,10 +109,10 @@ struct RunArguments {
     #[arg(long, default_value_t = Format::Auto)]
     format: Format,
     /// Emulators at once [default: as many as there are cores].
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_024usize))]
+    jobs: Option<usize>,
     /// Longest wait for one image, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = whole(1..=86_400u64))]
     timeout: u64,
     /// Print the verdict as JSON.
     #[arg(long)]
@@ -139,20 +144,24 @@ impl Arguments {
                     println!("{library}, {header}: for {} ({})", built.cpu, built.target);
                 }
             }
-            Command::Run(arguments) => return arguments.run(),
+            Command::Run(arguments) => return arguments.run(self.quiet),
             Command::Kernels(arguments) => return arguments.run(),
-            Command::Monitor(arguments) => return arguments.run(),
+            Command::Monitor(arguments) => return arguments.run(self.quiet),
+            Command::Completions(completions) => {
+                completions.write(Self::command(), &mut bomp_export::output::Output)?
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Calls `task` with a progress that is shown on standard error and that Ctrl-C stops.
-fn watched<T>(task: impl FnOnce(&mut Progress<'_>) -> Result<T, SimError>) -> Result<T> {
+fn watched<T>(quiet: bool, task: impl FnOnce(&mut Progress<'_>) -> Result<T, SimError>) -> Result<T> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C cannot be caught")?;
-    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+    let bar = bar.with_style(ProgressStyle::with_template("{spinner} {msg}")?);
     let counting = ProgressStyle::with_template("{bar:40} {pos}/{len} images, {eta} left")?;
     let outcome = task(&mut |stage| {
         match stage {
@@ -174,12 +183,12 @@ fn watched<T>(task: impl FnOnce(&mut Progress<'_>) -> Result<T, SimError>) -> Re
 }
 
 impl MonitorArguments {
-    fn run(self) -> Result<ExitCode> {
+    fn run(self, quiet: bool) -> Result<ExitCode> {
         let (json, config) = (self.run.json, self.run.config());
         if self.stdio {
-            return watched(|progress| monitor::connect(&config, progress));
+            return watched(quiet, |progress| monitor::connect(&config, progress));
         }
-        let session = watched(|progress| monitor::drive(&config, progress))?;
+        let session = watched(quiet, |progress| monitor::drive(&config, progress))?;
         if json {
             println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&session)?));
         } else {
@@ -215,7 +224,7 @@ impl RunArguments {
             images: SampleSize::new(self.images, defaults.images),
             data: self.data.unwrap_or(defaults.data),
             format: self.format,
-            jobs: self.jobs.map_or(defaults.jobs, NonZeroUsize::get),
+            jobs: self.jobs.unwrap_or(defaults.jobs),
             timeout: Duration::from_secs(self.timeout),
             keep: self.keep,
             kernels: if self.all_kernels { KernelSet::All } else { KernelSet::Needed },
@@ -224,10 +233,10 @@ impl RunArguments {
         }
     }
 
-    fn run(self) -> Result<ExitCode> {
+    fn run(self, quiet: bool) -> Result<ExitCode> {
         let json = self.json;
         let config = self.config();
-        let verdict = watched(|progress| bomp_sim::run(&config, progress))?;
+        let verdict = watched(quiet, |progress| bomp_sim::run(&config, progress))?;
         if json {
             println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&verdict)?));
         } else {
@@ -237,6 +246,14 @@ impl RunArguments {
             eprintln!("error: {failure}");
         }
         Ok(if verdict.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+/// An error as it is told: in one line, but for what a compiler said.
+pub(crate) fn line(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<SimError>() {
+        Some(SimError::Build { .. }) => bomp_export::text::lines(&error.to_string()),
+        _ => command_line::of_error(error),
     }
 }
 

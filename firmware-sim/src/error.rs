@@ -8,7 +8,6 @@ use thiserror::Error;
 use bomp_export::board::UnknownBoard;
 use bomp_export::data::DataError;
 use bomp_export::evaluate::EvaluateError;
-use bomp_runtime::ModelError;
 
 /// Why there is no verdict.
 #[derive(Debug, Error)]
@@ -25,13 +24,16 @@ pub enum SimError {
         cause: io::Error,
     },
     /// The runtime refuses the model.
-    #[error("{path}: {cause}; pack the model again with `bomp-export pack`")]
+    #[error("{path}: {problem}")]
     Model {
         /// The model's file.
         path: PathBuf,
-        /// Why.
-        cause: ModelError,
+        /// What it is instead, or what the runtime says, and the remedy.
+        problem: String,
     },
+    /// The model's file cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// The images cannot be had.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -150,6 +152,7 @@ impl SimError {
             Self::UnknownBoard(_)
                 | Self::File { .. }
                 | Self::Model { .. }
+                | Self::Unreadable(_)
                 | Self::Data(_)
                 | Self::Evaluate(_)
                 | Self::InputQuantisation { .. }

@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use bomp_export::board::{Board, Region};
 use bomp_export::data::{self, Format, SampleSize};
+use bomp_export::kind::{self, Needed};
 use bomp_export::{evaluate, files};
 use bomp_runtime::Model;
 use bomp_runtime::kernels::Needs;
@@ -124,8 +125,8 @@ pub type Progress<'a> = dyn FnMut(Stage) -> ControlFlow<()> + 'a;
 /// Whatever keeps a verdict from being reached; see [`SimError`]. A verdict that does not pass is not an error.
 pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimError> {
     let board = Board::find(&config.board)?;
-    let blob = read(&config.model)?;
-    let model = Model::new(&blob).map_err(|cause| SimError::Model { path: config.model.clone(), cause })?;
+    let blob = read_model(&config.model)?;
+    let model = checked(&config.model, &blob)?;
     fits(&blob, &model, board)?;
     let (sample, dataset) = test_images(config, &model)?;
     let images = &sample.images;
@@ -221,9 +222,16 @@ fn folder(config: &Config) -> Result<Folder, SimError> {
     made.map(Folder::Kept).map_err(|cause| SimError::File { path: path.clone(), cause })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, SimError> {
+/// The bytes of a model's file.
+fn read_model(path: &Path) -> Result<Vec<u8>, SimError> {
     files::read_untrusted(path, files::limit::MODEL)
-        .map_err(|cause| SimError::File { path: path.to_owned(), cause })
+        .map_err(|error| SimError::Unreadable(kind::unreadable(path, &error, Needed::Model)))
+}
+
+/// The model in them.
+fn checked<'a>(path: &Path, blob: &'a [u8]) -> Result<Model<'a>, SimError> {
+    Model::new(blob)
+        .map_err(|error| SimError::Model { path: path.to_owned(), problem: kind::no_model(blob, error) })
 }
 
 /// Refuses what cannot fit whatever the code is; the linker and the linked image tell the rest.

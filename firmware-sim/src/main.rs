@@ -8,13 +8,20 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use bomp_export::command_line;
 
 fn main() -> ExitCode {
-    match cli::Arguments::parse().run() {
+    let arguments: cli::Arguments = match command_line::parse() {
+        Ok(arguments) => arguments,
+        Err(line) => {
+            eprintln!("error: {line}");
+            return ExitCode::from(2);
+        }
+    };
+    match arguments.run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", cli::line(&error));
             cli::exit_code(&error)
         }
     }

@@ -192,8 +192,8 @@ fn emulator(board: &Board, image: &Path) -> Command {
 /// As [`crate::run`]; also an answer that is not as agreed on.
 pub fn drive(config: &Config, progress: &mut Progress<'_>) -> Result<Session, SimError> {
     let board = Board::find(&config.board)?;
-    let blob = crate::read(&config.model)?;
-    let model = Model::new(&blob).map_err(|cause| SimError::Model { path: config.model.clone(), cause })?;
+    let blob = crate::read_model(&config.model)?;
+    let model = crate::checked(&config.model, &blob)?;
     let (sample, _) = crate::test_images(config, &model)?;
     let images = &sample.images;
     let host = evaluate::logits(&model, images, config.jobs, &|_| {})?;
@@ -238,8 +238,8 @@ pub fn drive(config: &Config, progress: &mut Progress<'_>) -> Result<Session, Si
 /// As [`crate::run`].
 pub fn connect(config: &Config, progress: &mut Progress<'_>) -> Result<ExitCode, SimError> {
     let board = Board::find(&config.board)?;
-    let blob = crate::read(&config.model)?;
-    let model = Model::new(&blob).map_err(|cause| SimError::Model { path: config.model.clone(), cause })?;
+    let blob = crate::read_model(&config.model)?;
+    let model = crate::checked(&config.model, &blob)?;
     let folder = crate::folder(config)?;
     let image = built(config, board, &blob, &model, folder.path(), progress)?;
     let status = emulator(board, &image).status();

@@ -98,8 +98,11 @@ fn the_library_links_with_every_float_abi_of_every_processor() {
 fn sample(board: &str, float_abi: &str) {
     let folder = tempfile::tempdir().unwrap();
     // Wide layers and others.
-    let model_path = network::pack_wide(network::small(), folder.path());
-    let blob = fs::read(&model_path).unwrap();
+    let packed = network::pack_wide(network::small(), folder.path());
+    let blob = fs::read(&packed).unwrap();
+    // A name that make or a shell would take for something else.
+    let model_path = folder.path().join("a model's $(shell touch PWNED) `touch PWNED`.bomp");
+    fs::rename(&packed, &model_path).unwrap();
     let model = Model::new(&blob).unwrap();
     let dataset = data::load(&data::default_folder(), data::Format::Auto).unwrap();
     let images = dataset.test.subset(&(0..IMAGES).collect::<Vec<_>>());
@@ -109,6 +112,7 @@ fn sample(board: &str, float_abi: &str) {
     // What `bomp-export header` writes; the tests of that crate hold the command to it.
     let out = folder.path().join("build");
     let source = c_header::source(&model, &blob, "network", &dataset.class_names, "A test.").unwrap();
+    files::write(&out.join("model.bomp"), &blob).unwrap();
     files::write(&out.join("network.h"), source.header.as_bytes()).unwrap();
     files::write(&out.join("network.c"), source.source.as_bytes()).unwrap();
 
@@ -146,6 +150,7 @@ fn sample(board: &str, float_abi: &str) {
         return;
     }
     assert!(output.status.success(), "{said}\n{complaints}");
+    assert!(!Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/c/PWNED").exists(), "a file's name was run");
 
     let classes = model.classes();
     let logits = evaluate::logits(&model, &images, 1, &|_| {}).unwrap();

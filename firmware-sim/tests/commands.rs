@@ -45,7 +45,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
     let (_, path) = network::pack(network::small(), folder.path());
     let model = text(&path);
     refused(&["run", model, "--board", "arduino"], 2, &["`arduino`", "mps2-an386", "microbit"]);
-    refused(&["run", "nowhere.bomp"], 2, &["nowhere.bomp", "No such file"]);
+    refused(&["run", "nowhere.bomp"], 2, &["nowhere.bomp", "no such file"]);
     refused(&["run", model, "--images", "10001"], 2, &["10001", "1 to 10000"]);
     refused(&["run", model, "--data", "nowhere"], 2, &["nowhere", "cargo xtask setup"]);
     for arguments in
@@ -121,6 +121,15 @@ fn a_device_that_takes_too_long_is_stopped() {
     refused(&["run", text(&path), "--images", "1", "--timeout", "1"], 3, &["no image in 1 s", "--timeout"]);
 }
 
+/// Holds what a command printed against its schema.
+#[track_caller]
+fn fits(command: &str, printed: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(command).with_extension("json");
+    let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(schema["title"], format!("bomp-sim {command} --json"));
+    bomp_export::testing::schema::check(&schema, &serde_json::from_slice(printed).unwrap(), command);
+}
+
 #[test]
 fn the_verdict_comes_as_json_and_as_text() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,6 +138,7 @@ fn the_verdict_comes_as_json_and_as_text() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{message}");
     let verdict: Verdict = serde_json::from_slice(&output.stdout).unwrap();
+    fits("run", &output.stdout);
     assert!(verdict.passed() && verdict.images == 3);
     let output = run(&["run", text(&path), "--images", "3"]);
     let table = String::from_utf8(output.stdout).unwrap();
@@ -136,6 +146,10 @@ fn the_verdict_comes_as_json_and_as_text() {
 
     let output = run(&["boards", "--json"]);
     let boards: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    fits("boards", &output.stdout);
+    let built = folder.path().join("built");
+    fits("library", &run(&["library", "-o", text(&built), "--json"]).stdout);
+    fits("monitor", &run(&["monitor", text(&path), "--images", "2", "--json"]).stdout);
     let default = boards.as_array().unwrap().iter().find(|board| board["name"] == "mps2-an386").unwrap();
     assert_eq!((&default["cpu"], &default["ram"]["length"]), (&"cortex-m4".into(), &4_194_304.into()));
 }

@@ -1,6 +1,6 @@
 //! `bomp-search`: the search's command line.
 
-#[macro_use(print, println, eprint, eprintln)]
+#[macro_use(print, println, eprintln)]
 extern crate bomp_export;
 
 mod commands;

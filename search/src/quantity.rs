@@ -1,16 +1,39 @@
-//! Amounts on the command line: `10kB`, `16KiB`, `2M`, `1500000`. Decimal prefixes are powers of 1000, binary ones of 1024.
+//! Amounts on the command line: `10kB`, `16KiB`, `2M`, `1500000`. Decimal prefixes are powers of 1000, binary ones, which have an
+//! `i`, of 1024. What can be read in two ways is asked back, with one exception: `KB` is 1000 bytes, as `kB` is. Some data sheets
+//! mean 1024 by it; what keeps within the smaller amount is within both.
 
-use bomp_export::board::Board;
+use bomp_export::board::{BOARDS, Board};
 
-/// Parses a number of bytes: digits, optionally a fraction, then `B`, `kB`, `MB`, `KiB`, `MiB` or nothing.
+/// A unit, how it may be written, and its factor.
+type Units<'a> = [(&'a str, f64)];
+
+/// Parses a number of bytes: digits, optionally a fraction, then a unit or nothing: `B`, `kB`, `KB`, `k`, `KiB`, `Ki`, `MB`, `M`,
+/// `MiB`, `Mi`.
 ///
 /// # Errors
 /// A sentence that says what is accepted.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, f64); 5] =
-        [("KiB", 1024.0), ("MiB", 1_048_576.0), ("kB", 1e3), ("MB", 1e6), ("B", 1.0)];
-    parse(text, &UNITS).ok_or_else(|| {
-        format!("`{text}` is not an amount of memory: write for example 10kB (10,000 bytes), 16KiB or 9500")
+    const UNITS: [(&str, f64); 13] = [
+        ("KiB", 1024.0),
+        ("MiB", 1_048_576.0),
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("kB", 1e3),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("bytes", 1.0),
+        ("byte", 1.0),
+        ("k", 1e3),
+        ("K", 1e3),
+        ("M", 1e6),
+        ("B", 1.0),
+    ];
+    parse(text, &UNITS).map_err(|problem| {
+        let question = match unit(text) {
+            "kb" | "b" | "Kb" | "mb" | "Mb" | "kbit" | "Mbit" => "bits or bytes? ",
+            _ => "",
+        };
+        format!("{question}{problem}, for example 10kB (10,000 bytes), 16KiB (16,384 bytes) or 9500")
     })
 }
 
@@ -46,10 +69,18 @@ impl Ram {
 /// # Errors
 /// A sentence that says what is accepted.
 pub fn ram(text: &str) -> Result<Ram, String> {
-    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') {
+    if text.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c)) {
         return bytes(text).map(Ram::Bytes);
     }
-    Board::find(text).map(Ram::Board).map_err(|error| format!("{error}; or write an amount such as 16kB"))
+    let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_', ' '], "");
+    Board::find(text).map(Ram::Board).map_err(|error| match BOARDS.iter().find(|board| plain(board.name) == plain(text)) {
+        Some(board) => format!("did you mean the board {}?", board.name),
+        None => format!(
+            "no board of this name (known are {}: emulated machines). For a chip write an amount: the SRAM of its data sheet \
+             less what the rest of your firmware needs, such as 16KiB",
+            error.known
+        ),
+    })
 }
 
 /// Parses a count: digits, optionally a fraction, then `k`, `M`, `G` or nothing.
@@ -57,23 +88,52 @@ pub fn ram(text: &str) -> Result<Ram, String> {
 /// # Errors
 /// A sentence that says what is accepted.
 pub fn count(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, f64); 3] = [("k", 1e3), ("M", 1e6), ("G", 1e9)];
-    parse(text, &UNITS)
-        .ok_or_else(|| format!("`{text}` is not a count: write for example 2M, 1.5M or 800000"))
+    const UNITS: [(&str, f64); 4] = [("k", 1e3), ("K", 1e3), ("M", 1e6), ("G", 1e9)];
+    parse(text, &UNITS).map_err(|problem| {
+        let question = if unit(text) == "m" { "m is a thousandth, M a million. " } else { "" };
+        format!("{question}{problem}, for example 2M, 1.5M or 800000")
+    })
+}
+
+/// What follows the number.
+fn unit(text: &str) -> &str {
+    text.trim_start_matches(|letter: char| !letter.is_ascii_alphabetic())
 }
 
 /// A positive whole amount of at most 2^53, so that nothing is lost in the fraction.
-fn parse(text: &str, units: &[(&str, f64)]) -> Option<u64> {
-    let (number, factor) = units
-        .iter()
-        .find_map(|&(unit, factor)| text.strip_suffix(unit).map(|number| (number, factor)))
-        .unwrap_or((text, 1.0));
-    let number = number.trim_end();
+fn parse(text: &str, units: &Units<'_>) -> Result<u64, String> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let names = || units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let text = text.trim();
+    let unit = unit(text);
+    let number = text[..text.len() - unit.len()].trim_end();
+    if number.starts_with('-') {
+        return Err("it must be at least 1: write a number and a unit".into());
+    }
+    if number.contains([',', '\'', '_', ' ']) {
+        return Err("write digits alone, with a point before a fraction: a number and a unit".into());
+    }
     let plain = number.starts_with(|c: char| c.is_ascii_digit())
         && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let amount = if plain { number.parse::<f64>().ok()? * factor } else { return None };
-    let whole = amount.fract() == 0.0 && (1.0..=9_007_199_254_740_992.0).contains(&amount);
-    whole.then_some(amount as u64)
+    let Some(amount) = number.parse::<f64>().ok().filter(|_| plain) else {
+        return Err("write a number and a unit".into());
+    };
+    let factor = match units.iter().find(|(name, _)| *name == unit) {
+        Some((_, factor)) => *factor,
+        None if unit.is_empty() => 1.0,
+        None => {
+            return Err(format!(
+                "the unit `{unit}` is not known, but {}: write a number and a unit",
+                names()
+            ));
+        }
+    };
+    let amount = amount * factor;
+    if amount.fract() == 0.0 && (1.0..=MOST).contains(&amount) {
+        Ok(amount as u64)
+    } else {
+        Err("it must be a whole number, at least 1 and at most 2^53: write a number and a unit".into())
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +149,15 @@ mod tests {
             ("9500", 9_500),
             ("2MB", 2_000_000),
             ("7B", 7),
+            ("20KB", 20_000),
+            ("20k", 20_000),
+            ("20K", 20_000),
+            ("10 kB", 10_000),
+            ("20 KiB", 20_480),
+            ("20Ki", 20_480),
+            ("1.5MB", 1_500_000),
+            ("2M", 2_000_000),
+            ("12 bytes", 12),
         ] {
             assert_eq!(bytes(text), Ok(expected), "{text}");
         }
@@ -103,9 +172,12 @@ mod tests {
         let arena = board.arena(784, 10).unwrap();
         assert!(arena < 16 * 1024 - 784 - 40 && arena > 8 * 1024, "{arena}");
         assert!(board.arena(16_000, 10).unwrap_err().contains("microbit"));
-        for text in ["-3kB", "", "arduino", "10 bananas"] {
+        for text in ["-3kB", "", "10 bananas"] {
             assert!(ram(text).is_err(), "{text}");
         }
+        let chip = ram("STM32L072").unwrap_err();
+        assert!(chip.contains("microbit") && chip.contains("16KiB"), "{chip}");
+        assert!(ram("Micro-bit").unwrap_err().contains("the board microbit"));
     }
 
     #[test]
@@ -128,5 +200,18 @@ mod tests {
             assert!(bytes(text).is_err(), "{text}");
             assert!(count(text).is_err(), "{text}");
         }
+        for (text, told) in [
+            ("20kb", "bits or bytes?"),
+            ("8b", "bits or bytes?"),
+            ("10,000", "digits alone"),
+            ("1,5MB", "digits alone"),
+            ("10 bananas", "`bananas` is not known"),
+            ("-3", "at least 1"),
+            ("1.0005kB", "whole number"),
+        ] {
+            let problem = bytes(text).unwrap_err();
+            assert!(problem.contains(told) && problem.contains("16KiB"), "{text}: {problem}");
+        }
+        assert!(count("2m").unwrap_err().contains("a thousandth"));
     }
 }

@@ -36,7 +36,7 @@ fn every_command_has_help_with_units() {
         ("worker", &["--study <STUDY>", "postgres://", "--grace <SECONDS>", "--json"]),
         ("status", &["--study <STUDY>", "--json"]),
         ("pareto", &["--study <STUDY>", "--json"]),
-        ("salvage", &["--study <DIR>", "--into <STUDY>", "--config <FILE>"]),
+        ("salvage", &["--study <STUDY>", "--into <STUDY>", "--config <FILE>"]),
         ("finalise", &["--study <STUDY>", "--best", "--json"]),
         ("report", &["--study <STUDY>", "--json"]),
         ("ask-tell", &["--space <FILE>", "--seed <N>", "--strategy", "ehvi"]),

@@ -3,14 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use serde::Serialize;
 
 use bomp_export::cost;
+use bomp_export::kind::Needed;
 use bomp_export::layout::{LayerBytes, Layout};
 use bomp_export::report::Accuracy;
 use bomp_export::sidecar::Sidecar;
-use bomp_runtime::Model;
 use bomp_runtime::layer::Layer;
 
 use super::inspect::kind;
@@ -105,8 +104,8 @@ impl Diff {
 
 impl Summary {
     fn of(path: &Path) -> anyhow::Result<Self> {
-        let blob = super::read(path)?;
-        let model = Model::new(&blob).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let blob = super::read(path, Needed::Model)?;
+        let model = super::model(path, &blob)?;
         let sidecar = Sidecar::load(path, &blob)?;
         let names = sidecar.as_ref().map_or(&[][..], |sidecar| &sidecar.layers);
         let layout = Layout::of_model(&model, names);

@@ -8,9 +8,11 @@ use anyhow::{anyhow, ensure};
 use serde::Serialize;
 
 use bomp_export::candidate::Provenance;
+use bomp_export::command_line::{fraction, whole};
 use bomp_export::data::{self, Format, SampleSize};
 use bomp_export::engines::{self, OnnxRuntime};
 use bomp_export::import::{self, LayerReport};
+use bomp_export::kind::Needed;
 use bomp_export::sidecar::Sidecar;
 use bomp_export::validate::{self, LogitComparison};
 use bomp_export::{cost, evaluate, files, text, write};
@@ -44,10 +46,10 @@ pub(super) struct FromOnnx {
     #[arg(long, value_name = "COUNT", value_parser = data::image_count, requires = "check")]
     images: Option<NonZeroUsize>,
     /// Threads [default: one for each core]
-    #[arg(long, value_name = "COUNT", requires = "check")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "COUNT", requires = "check", value_parser = whole(1..=1_024usize))]
+    threads: Option<usize>,
     /// Part of the images, 0 to 1, to which both must give the same class
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.999, value_parser = super::validate::fraction, requires = "check")]
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.999, value_parser = fraction, requires = "check")]
     min_agreement: f64,
     /// Print JSON: bytes, relative errors of scales, fractions 0 to 1
     #[arg(long)]
@@ -85,7 +87,7 @@ struct Check {
 
 impl FromOnnx {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let onnx = read(&self.file)?;
+        let onnx = read(&self.file, Needed::Onnx)?;
         let failed = |error: &dyn std::fmt::Display| anyhow!("{}: {error}", self.file.display());
         let imported = import::import(&onnx).map_err(|problem| failed(&problem))?;
         let blob = write::blob(&imported.lowered).map_err(|error| failed(&error))?;
@@ -133,7 +135,7 @@ impl FromOnnx {
     /// The packed model beside ONNX Runtime.
     fn compare(&self, model: &Model<'_>, onnx: &[u8]) -> anyhow::Result<Check> {
         let engine = OnnxRuntime::find()?;
-        let threads = self.threads.or(std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let threads = super::threads(self.threads);
         let folder = self.data.clone().unwrap_or_else(data::default_folder);
         let dataset = data::load(&folder, self.format)?;
         dataset.expect(evaluate::input_shape(model), model.classes())?;

@@ -7,9 +7,9 @@ use anyhow::{anyhow, bail};
 use serde::Serialize;
 
 use bomp_export::candidate::Provenance;
+use bomp_export::kind::Needed;
 use bomp_export::sidecar::Sidecar;
 use bomp_export::{c_header, files, text};
-use bomp_runtime::Model;
 
 use super::{Outcome, bytes, packed, print_json, read};
 
@@ -47,17 +47,24 @@ struct Report {
 impl Header {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let name = self.output.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(plain) = name.strip_suffix(".h").or_else(|| name.strip_suffix(".c")) {
+            bail!(
+                "{}: two files are written, NAME.h and NAME.c: write -o {}",
+                self.output.display(),
+                self.output.with_file_name(plain).display()
+            );
+        }
         c_header::check_name(name).map_err(|problem| anyhow!("{}: {problem}", self.output.display()))?;
         let (blob, provenance) = if self.model.is_dir() {
             let packed = packed(&self.model)?;
             (packed.blob, Some(packed.candidate.provenance))
         } else {
-            let blob = read(&self.model)?;
+            let blob = read(&self.model, Needed::Model)?;
             let sidecar = Sidecar::load(&self.model, &blob)?;
             (blob, sidecar.map(|sidecar| sidecar.provenance))
         };
         let failed = |error: &dyn std::fmt::Display| anyhow!("{}: {error}", self.model.display());
-        let model = Model::new(&blob).map_err(|error| failed(&error))?;
+        let model = super::model(&self.model, &blob)?;
         let class_names = match (&self.class_names, &provenance) {
             (Some(names), _) if names.len() != model.classes() => {
                 bail!("--class-names has {} names, the model has {} classes", names.len(), model.classes())

@@ -3,16 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use serde::Serialize;
 
 use bomp_export::candidate::Provenance;
+use bomp_export::kind::Needed;
 use bomp_export::layout::Layout;
 use bomp_export::report::Accuracy;
 use bomp_export::sidecar::{Sidecar, Validated};
 use bomp_export::{cost, files, text};
+use bomp_runtime::blob;
 use bomp_runtime::layer::{Layer, Op, Shape};
-use bomp_runtime::{Model, blob};
 
 use super::table::Table;
 use super::{Outcome, bytes, grouped, print_json};
@@ -77,8 +77,8 @@ struct LayerReport {
 
 impl Inspect {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let data = super::read(&self.model)?;
-        let model = Model::new(&data).map_err(|error| anyhow!("{}: {error}", self.model.display()))?;
+        let data = super::read(&self.model, Needed::Model)?;
+        let model = super::model(&self.model, &data)?;
         let sidecar = Sidecar::load(&self.model, &data)?;
         let layout = Layout::of_model(&model, &[]);
         let names = sidecar.as_ref().map_or(&[][..], |sidecar| &sidecar.layers);

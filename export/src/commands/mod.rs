@@ -14,14 +14,16 @@ mod validate;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
-use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use anyhow::{Context, anyhow, bail};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::Serialize;
 
-use bomp_export::candidate::Candidate;
+use bomp_export::candidate::{self, Candidate};
+use bomp_export::command_line::{self, Completions};
+use bomp_export::kind::{self, Needed};
 use bomp_export::lower::{self, Lowered};
 use bomp_export::{files, text, write};
+use bomp_runtime::Model;
 
 /// Pack quantised networks for microcontrollers, account for every byte, and check the result with other engines.
 ///
@@ -29,6 +31,9 @@ use bomp_export::{files, text, write};
 #[derive(Parser)]
 #[command(name = "bomp-export", version)]
 pub(crate) struct Cli {
+    /// Show no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,6 +51,7 @@ enum Command {
     Sign(sign::Sign),
     Verify(sign::Verify),
     Validate(validate::Validate),
+    Completions(Completions),
 }
 
 /// How a command ended that had nothing wrong with its input.
@@ -59,19 +65,7 @@ pub(crate) enum Outcome {
 impl Cli {
     /// Reads the command line; prints help and version itself and ends the program then.
     pub(crate) fn from_command_line() -> anyhow::Result<Self> {
-        Self::try_parse().map_err(|error| {
-            use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
-            if matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion)
-            {
-                error.exit();
-            }
-            // One line: what is wrong, without the usage that follows it.
-            let text = error.render().to_string();
-            let end =
-                ["\n\nUsage:", "\n\nFor more information"].iter().filter_map(|mark| text.find(mark)).min();
-            let problem = text[..end.unwrap_or(text.len())].trim_start_matches("error: ").to_owned();
-            anyhow!("{problem} (--help explains)")
-        })
+        command_line::parse().map_err(anyhow::Error::msg)
     }
 
     pub(crate) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
@@ -86,24 +80,49 @@ impl Cli {
             Command::Keygen(command) => command.run(out),
             Command::Sign(command) => command.run(out),
             Command::Verify(command) => command.run(out),
-            Command::Validate(command) => command.run(out),
+            Command::Validate(command) => command.run(self.quiet, out),
+            Command::Completions(completions) => {
+                completions.write(Self::command(), out)?;
+                Ok(Outcome::Done)
+            }
         }
     }
 }
 
 /// A candidate as far as the packer takes it.
 struct Packed {
+    /// Where it is.
+    folder: PathBuf,
     candidate: Candidate,
     lowered: Lowered,
     blob: Vec<u8>,
 }
 
-/// Loads, lowers and packs the candidate in `folder`.
-fn packed(folder: &Path) -> anyhow::Result<Packed> {
-    let candidate = Candidate::load(folder)?;
-    let lowered = lower::lower(&candidate).map_err(|error| anyhow!("{}: {error}", folder.display()))?;
-    let blob = write::blob(&lowered).map_err(|error| anyhow!("{}: {error}", folder.display()))?;
-    Ok(Packed { candidate, lowered, blob })
+/// Loads, lowers and packs the candidate at `given`, its folder or the folder above.
+fn packed(given: &Path) -> anyhow::Result<Packed> {
+    let folder = candidate_folder(given)?;
+    let candidate = Candidate::load(&folder)?;
+    let lowered = lower::lower(&candidate).with_context(|| folder.display().to_string())?;
+    let blob = write::blob(&lowered).with_context(|| folder.display().to_string())?;
+    Ok(Packed { folder, candidate, lowered, blob })
+}
+
+/// The candidate's folder that `given` stands for.
+fn candidate_folder(given: &Path) -> anyhow::Result<PathBuf> {
+    if given.is_file()
+        && given.file_name().is_some_and(|name| !candidate::FILES.iter().any(|file| name == *file))
+    {
+        let bytes = read(given, Needed::Network)?;
+        let what = kind::instead(&bytes, Needed::Network);
+        let what = what.unwrap_or_else(|| "is a file: name the folder of a candidate".into());
+        bail!("{}: {what}", given.display());
+    }
+    candidate::locate(given).map_err(anyhow::Error::msg)
+}
+
+/// The threads to use: as many as asked for, or one for each core.
+fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
 }
 
 /// Git commit that this program was built from, where the build says so: `cargo xtask` does.
@@ -114,9 +133,14 @@ fn output_path(given: Option<&PathBuf>, candidate: &Path, name: &str) -> PathBuf
     given.cloned().unwrap_or_else(|| candidate.join(name))
 }
 
-/// A packed or an ONNX file.
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    files::read_untrusted(path, files::limit::MODEL).map_err(|error| anyhow!("{}: {error}", path.display()))
+fn read(path: &Path, needed: Needed) -> anyhow::Result<Vec<u8>> {
+    let most = if needed == Needed::Network { files::limit::JSON } else { files::limit::MODEL };
+    files::read_untrusted(path, most).map_err(|error| anyhow!(kind::unreadable(path, &error, needed)))
+}
+
+/// The checked model in the bytes of the file at `path`.
+fn model<'a>(path: &Path, bytes: &'a [u8]) -> anyhow::Result<Model<'a>> {
+    Model::new(bytes).map_err(|error| anyhow!("{}: {}", path.display(), kind::no_model(bytes, error)))
 }
 
 fn print_json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use super::{Outcome, Packed, bytes, output_path, packed, print_json};
 /// Write a candidate as QDQ ONNX, with the integers of the blob (opset 21, weights in int8 unless --int4 is given).
 #[derive(clap::Args)]
 pub(super) struct Onnx {
-    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them
+    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them, or the folder above
     candidate: PathBuf,
     /// File to write [default: model.onnx in the candidate's folder]
     #[arg(short, long, value_name = "FILE")]
@@ -37,9 +37,9 @@ struct Report {
 impl Onnx {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let packed = packed(&self.candidate)?;
-        let file = output_path(self.output.as_ref(), &self.candidate, "model.onnx");
+        let file = output_path(self.output.as_ref(), &packed.folder, "model.onnx");
         let containers = if self.int4 { onnx::Containers::Int4 } else { onnx::Containers::Int8 };
-        let Packed { candidate, lowered, blob } = &packed;
+        let Packed { candidate, lowered, blob, .. } = &packed;
         let model = onnx::with_containers(lowered, &candidate.provenance, blob, containers)
             .map_err(|error| anyhow!("{}: {error}", self.candidate.display()))?;
         files::write(&file, &model)?;

@@ -20,7 +20,7 @@ use super::{GIT_COMMIT, Outcome, bytes, output_path, packed, print_json};
 /// `diff` read it, the device never does.
 #[derive(clap::Args)]
 pub(super) struct Pack {
-    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them
+    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them, or the folder above
     candidate: PathBuf,
     /// File to write [default: model.bomp in the candidate's folder]
     #[arg(short, long, value_name = "FILE")]
@@ -45,7 +45,7 @@ impl Pack {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let packed = packed(&self.candidate)?;
         let network = &packed.candidate.network;
-        let file = output_path(self.output.as_ref(), &self.candidate, "model.bomp");
+        let file = output_path(self.output.as_ref(), &packed.folder, "model.bomp");
         files::write(&file, &packed.blob)?;
         let names = network.layers.iter().map(|layer| layer.name.clone()).collect();
         let provenance = packed.candidate.provenance.clone();

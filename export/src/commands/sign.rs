@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 
+use bomp_export::command_line::whole;
+use bomp_export::kind::{self, Needed};
 use bomp_export::{files, sign, text};
 use bomp_runtime::Model;
 use bomp_runtime::signed;
@@ -32,7 +34,7 @@ pub(super) struct Sign {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Number of the release, which only grows: a device refuses less than it has run
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole(0..=u64::MAX))]
     counter: u64,
     /// File to write [default: beside the blob, with extension .signed.bomp]
     #[arg(short, long, value_name = "FILE")]
@@ -51,7 +53,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE")]
     public_key: PathBuf,
     /// Smallest counter that is accepted
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = whole(0..=u64::MAX))]
     min_counter: u64,
     /// Also write the blob without its signature
     #[arg(short, long, value_name = "FILE")]
@@ -118,7 +120,7 @@ impl Keygen {
 
 impl Sign {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let blob = read(&self.model)?;
+        let blob = read(&self.model, Needed::Model)?;
         let key = sign::private_key(&self.key)?;
         if let Some(mode) = sign::readable_by_others(&self.key) {
             let file = text::path(&self.key);
@@ -138,7 +140,7 @@ impl Sign {
                 "{}: it is signed already: sign the blob that `bomp-export pack` wrote",
                 self.model.display()
             ),
-            Err(_) => anyhow!("{}: {error}", self.model.display()),
+            Err(_) => anyhow!("{}: {}", self.model.display(), kind::no_model(&blob, error)),
         })?;
         let file = self.output.clone().unwrap_or_else(|| self.model.with_extension("signed.bomp"));
         let signed = sign::sign(&blob, &key, self.counter);
@@ -162,7 +164,7 @@ impl Sign {
 
 impl Verify {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let file = read(&self.file)?;
+        let file = read(&self.file, Needed::Model)?;
         let key = sign::public_key(&self.public_key)?;
         let opened = signed::open(&file, &key.to_bytes(), self.min_counter);
         if let (Ok(opened), Some(output)) = (&opened, &self.output) {

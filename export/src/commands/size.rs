@@ -11,6 +11,7 @@ use bomp_export::arena::{ArenaPlan, Scratch, chart};
 use bomp_export::cost;
 use bomp_export::files;
 use bomp_export::ir::Network;
+use bomp_export::kind::{self, Needed};
 use bomp_export::layout::{LayerBytes, Layout};
 
 use super::table::Table;
@@ -244,10 +245,15 @@ fn read_network(path: &Path) -> anyhow::Result<Network> {
     struct Whole {
         network: Network,
     }
-    let path = if path.is_dir() { &path.join("network.json") } else { path };
-    let text = files::read_untrusted(path, files::limit::JSON)
-        .map_err(|error| anyhow!("{}: {error}", path.display()))?;
-    let wrong = |error: serde_json::Error| anyhow!("{}: not a network: {error}", path.display());
+    let path = if path.is_dir() { &super::candidate_folder(path)?.join("network.json") } else { path };
+    let text = super::read(path, Needed::Network)?;
+    let wrong = |error: serde_json::Error| match kind::instead(&text, Needed::Network) {
+        Some(what) => anyhow!("{}: not a network: {what}", path.display()),
+        None => anyhow!(
+            "{}: not a network: {error}; `bomp-search finalise` writes network.json into a candidate's folder",
+            path.display()
+        ),
+    };
     let kind: Kind = serde_json::from_slice(&text).map_err(wrong)?;
     // Parsed again from the text, whose errors have line and column.
     let network = if kind.network.is_some() {

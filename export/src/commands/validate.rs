@@ -6,19 +6,20 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use bomp_export::candidate::{Candidate, Provenance};
+use bomp_export::command_line::{fraction, whole};
 use bomp_export::data::{self, Format, SampleSize};
 use bomp_export::engines::{self, Engine, OnnxRuntime, Tract};
+use bomp_export::kind::Needed;
 use bomp_export::onnx::{self, Document};
 use bomp_export::report::{Accuracy, Confusion};
 use bomp_export::sidecar::{Sidecar, Validated};
 use bomp_export::validate::{self, LogitComparison};
 use bomp_export::{evaluate, files};
-use bomp_runtime::Model;
 
 use super::{Outcome, print_json};
 use report::{Against, LayerSummary, Report};
@@ -51,8 +52,8 @@ pub(super) struct Validate {
     #[arg(long, value_name = "COUNT", value_parser = data::image_count)]
     images: Option<NonZeroUsize>,
     /// Threads [default: one for each core]
-    #[arg(long, value_name = "COUNT")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "COUNT", value_parser = whole(1..=1_024usize))]
+    threads: Option<usize>,
     /// Part of the images, 0 to 1, to which both engines must give the same class [default: 0.999; of float: 0]
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     min_agreement: Option<f64>,
@@ -84,20 +85,15 @@ impl EngineName {
     }
 }
 
-pub(super) fn fraction(text: &str) -> Result<f64, String> {
-    let value = text.parse().map_err(|_| "not a number")?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("must be from 0 to 1".into()) }
-}
-
 /// Images whose layers are compared one by one, besides those whose class differs.
 const LAYER_IMAGES: usize = 100;
 
 impl Validate {
-    pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let threads = self.threads.or(std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        let blob = super::read(&self.model)?;
+    pub(super) fn run(&self, quiet: bool, out: &mut impl Write) -> anyhow::Result<Outcome> {
+        let threads = super::threads(self.threads);
+        let blob = super::read(&self.model, Needed::Model)?;
         let in_model = |error: &dyn std::fmt::Display| anyhow!("{}: {error}", self.model.display());
-        let model = Model::new(&blob).map_err(|error| in_model(&error))?;
+        let model = super::model(&self.model, &blob)?;
         let sha256 = files::sha256(&blob);
         // What can be refused is refused before the images are loaded and evaluated.
         let engines = self.against.iter().map(|name| name.load()).collect::<Result<Vec<_>, _>>()?;
@@ -110,7 +106,7 @@ impl Validate {
         let sample = data::test_sample(&dataset, SampleSize::new(self.images, SampleSize::All))?;
         let (images, indices) = (&sample.images, &sample.indices[..]);
 
-        let progress = bar("integer runtime", images.len());
+        let progress = bar("integer runtime", images.len(), quiet);
         let logits = evaluate::logits(&model, images, threads, &|done| progress.inc(done as u64))
             .map_err(|error| in_model(&error))?;
         progress.finish_and_clear();
@@ -121,7 +117,7 @@ impl Validate {
         for (&name, engine) in self.against.iter().zip(&engines) {
             if name == EngineName::Float {
                 let (path, network) = float.as_ref().ok_or_else(|| anyhow!("no float network"))?;
-                let progress = bar("float", images.len());
+                let progress = bar("float", images.len(), quiet);
                 let count = |done| progress.inc(done as u64);
                 let float =
                     engines::logits(engine.as_ref(), network, images, model.classes(), threads, &count)?;
@@ -133,14 +129,14 @@ impl Validate {
                 continue;
             }
             let (path, document, onnx) = onnx.as_ref().ok_or_else(|| anyhow!("no ONNX file"))?;
-            let progress = bar(engine.name(), images.len());
+            let progress = bar(engine.name(), images.len(), quiet);
             let count = |done| progress.inc(done as u64);
             let float = engines::logits(engine.as_ref(), onnx, images, model.classes(), threads, &count)?;
             progress.finish_and_clear();
             let mut comparison = validate::compare_logits(&model, &images.labels, &logits, &float)?;
             let looked_at = for_layers(&comparison, &images.labels, model.classes());
             comparison.number_images(indices);
-            let progress = bar("layers", looked_at.len());
+            let progress = bar("layers", looked_at.len(), quiet);
             let count = |done| progress.inc(done as u64);
             let mut layers =
                 validate::compare_layers(&model, document, engine.as_ref(), images, &looked_at, &count)?;
@@ -211,8 +207,18 @@ impl Validate {
             return Ok(None);
         }
         let beside = self.model.parent().map(|folder| folder.to_owned()).unwrap_or_default();
-        let folder = self.candidate.clone().unwrap_or(beside);
-        let onnx = onnx::float_model(&Candidate::load(&folder)?);
+        let folder = match &self.candidate {
+            Some(candidate) => super::candidate_folder(candidate)?,
+            None => beside,
+        };
+        let candidate = Candidate::load(&folder).with_context(|| match self.candidate {
+            Some(_) => "--candidate".to_owned(),
+            None => format!(
+                "--against float needs the network before it was quantised, which is not beside {}: name its folder with --candidate",
+                self.model.display()
+            ),
+        })?;
+        let onnx = onnx::float_model(&candidate);
         Ok(Some((folder, onnx)))
     }
 }
@@ -227,7 +233,10 @@ fn for_layers(comparison: &LogitComparison, labels: &[u16], classes: usize) -> V
 }
 
 /// A progress bar on standard error, when that is a terminal.
-fn bar(name: &str, images: usize) -> ProgressBar {
+fn bar(name: &str, images: usize, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
     let style = ProgressStyle::with_template("{msg:>16} {wide_bar} {pos}/{len} images {eta}");
     let bar = ProgressBar::new(images as u64).with_message(name.to_owned());
     if let Ok(style) = style { bar.with_style(style) } else { bar }

@@ -7,7 +7,7 @@ use prost::Message;
 use crate::onnx::proto::{DataType, GraphProto, ModelProto, NodeProto, Size, TensorProto, ValueInfoProto};
 
 use super::constant::Constant;
-use super::{operators, order};
+use super::{operators, order, recognise};
 
 /// A graph with one input and one output.
 pub(super) struct Graph {
@@ -39,7 +39,11 @@ struct Readers {
 impl Graph {
     /// Reads the bytes of a file.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let model = ModelProto::decode(bytes).map_err(|error| format!("not an ONNX file: {error}"))?;
+        let model = ModelProto::decode(bytes)
+            .map_err(|error| format!("not an ONNX file: {error}; export or copy it again"))?;
+        if let Some(problem) = recognise::unsuited(&model) {
+            return Err(problem);
+        }
         let opset = operators::opset(&model);
         let logit_step = logit_step(&model)?;
         let graph = model.graph.ok_or("not an ONNX file: it has no graph")?;

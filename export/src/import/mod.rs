@@ -18,12 +18,14 @@ mod graph;
 mod integers;
 mod operators;
 mod order;
+mod recognise;
 mod walk;
 
 use prost::Message;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::kind::{self, Needed};
 use crate::lower::Lowered;
 use crate::onnx::proto::{ModelProto, Size};
 
@@ -93,6 +95,9 @@ pub const fn most_memory(bytes: usize) -> usize {
 /// # Errors
 /// See [`Problem`].
 pub fn import(bytes: &[u8]) -> Result<Imported, Problem> {
+    if let Some(what) = kind::instead(bytes, Needed::Onnx) {
+        return Err(Problem::File(format!("not an ONNX file: {what}")));
+    }
     let graph = Graph::parse(bytes).map_err(Problem::File)?;
     let mut walk = Walk::over(&graph, bytes.len());
     let output = walk.values.get(graph.output.as_str()).cloned();

@@ -10,6 +10,7 @@ use crate::files;
 
 use super::proto::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use super::{BLOB_SHA256, LOGITS};
+use crate::kind::{self, Needed};
 
 /// A file that [`super::model`] wrote.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +62,10 @@ impl Document {
             .map_err(|source| DocumentError::Read { path: path.to_owned(), source })?;
         match Self::parse(&bytes) {
             Ok(document) => Ok((document, bytes)),
-            Err(problem) => Err(DocumentError::Foreign { path: path.to_owned(), problem }),
+            Err(problem) => {
+                let problem = kind::instead(&bytes, Needed::Onnx).unwrap_or(problem);
+                Err(DocumentError::Foreign { path: path.to_owned(), problem })
+            }
         }
     }
 

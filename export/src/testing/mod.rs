@@ -6,6 +6,7 @@
 mod float;
 mod geometry;
 mod measured;
+pub mod schema;
 
 use bomp_runtime::quant::{FINE_BITS, WIDE_BASE_SHIFT};
 use rand_chacha::ChaCha8Rng;

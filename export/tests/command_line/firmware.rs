@@ -1,9 +1,10 @@
 //! `header`, `from-onnx`, `keygen`, `sign`, `verify`: what they write, print and refuse.
 
+use bomp_export::testing::schema::check;
 use bomp_export::{files, sign};
 use bomp_runtime::{Model, signed};
 
-use super::schemas::{check, schema};
+use super::schemas::schema;
 use super::*;
 
 /// Prints JSON that fits its command's schema.

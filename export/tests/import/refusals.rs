@@ -68,6 +68,25 @@ fn geometry_beyond_the_runtime_is_refused() {
 }
 
 #[test]
+fn networks_of_other_kinds_are_told_with_their_way_out() {
+    for (op_type, domain, words) in [
+        ("Quant", "qonnx.custom_op.general", ["QONNX", "qonnx.util.convert"]),
+        ("BipolarQuant", "onnx.brevitas", ["QONNX", "export_onnx_qcdq"]),
+        ("DynamicQuantizeLinear", "", ["dynamically", "quantize_static"]),
+        ("MatMulInteger", "", ["dynamically", "quantize_static"]),
+        ("TreeEnsembleClassifier", "ai.onnx.ml", ["scikit-learn", "network"]),
+        ("Conv", "", ["float network", "quantize_static"]),
+    ] {
+        let mut builder = Builder::new([1, 6, 6], true);
+        let value = builder.node(op_type, "node", &["x"], vec![]);
+        let mut model = ModelProto::decode(&builder.finish(&value, 36)[..]).unwrap();
+        model.graph.as_mut().unwrap().node[0].domain = domain.into();
+        let problem = import(&model.encode_to_vec()).unwrap_err().to_string();
+        assert!(words.iter().all(|word| problem.contains(word)), "{op_type}: {problem}");
+    }
+}
+
+#[test]
 fn other_files_are_refused() {
     let text = |file: &[u8]| import(file).unwrap_err().to_string();
     assert!(text(b"hello").contains("not an ONNX file"));

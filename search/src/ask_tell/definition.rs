@@ -17,7 +17,9 @@ const MOST_CHOICES: usize = 65_535;
 #[derive(Debug, Error)]
 pub enum DefinitionError {
     /// The file cannot be read.
-    #[error("{path}: {cause}")]
+    #[error(
+        "{path}: cannot be read: {cause}; name the JSON file of the problem, docs/ask-tell.md describes it"
+    )]
     Read {
         /// The file.
         path: String,
@@ -25,7 +27,7 @@ pub enum DefinitionError {
         cause: std::io::Error,
     },
     /// It is not JSON of the expected form.
-    #[error("{path}: {cause}")]
+    #[error("{path}: {cause}; the problem is JSON, docs/ask-tell.md describes it")]
     Form {
         /// The file.
         path: String,

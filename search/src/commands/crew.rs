@@ -130,6 +130,7 @@ impl Crew<'_> {
         command
             .args(["worker", "--json", "--led", "--study"])
             .arg(study.argument())
+            .envs(study.password().map(|password| ("PGPASSWORD", password)))
             .args(["--trials", &trials.to_string(), "--device", &device])
             .args(["--threads", &self.threads.to_string()])
             .args(["--grace", &crew.sharing.grace.to_string()])
@@ -160,7 +161,11 @@ impl Crew<'_> {
         match said {
             Said::Event(Line { event, .. }) => self.show_event(place, event),
             Said::Text(line) => {
-                self.bars.line(&format!("worker {place}: {line}"));
+                if line.starts_with("error: ") {
+                    eprintln!("worker {place}: {}", bomp_export::text::line(&line));
+                } else {
+                    self.bars.line(&format!("worker {place}: {line}"));
+                }
                 if let Some(error) = line.strip_prefix("error: ") {
                     error.clone_into(&mut self.error);
                 }

@@ -5,7 +5,7 @@ use bomp_export::text;
 use bomp_search::proposal;
 use bomp_search::study::Trial;
 
-use super::{Outcome, options, table};
+use super::{Outcome, csv, options, table};
 
 /// Prints the front by rising size.
 pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
@@ -18,6 +18,8 @@ pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
     }
     if options.json {
         println!("{}", text::json(&serde_json::to_string_pretty(&front)?));
+    } else if options.csv {
+        print!("{}", csv::of(&front));
     } else {
         println!("{}", table::heading(config.objective));
         front.iter().for_each(|trial| println!("{}", table::line(trial)));

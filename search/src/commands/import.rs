@@ -6,8 +6,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bomp_export::files;
+use bomp_export::kind::{self, Needed};
 use bomp_search::study::{StudyConfig, Trial, sound};
 use serde::Deserialize;
 
@@ -37,9 +38,12 @@ pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
 /// What `status --json` printed, with a configuration that is as it was then.
 pub(super) fn printed(path: &Path) -> Result<Status> {
     let file = path.display();
-    let bytes = files::read_untrusted(path, files::limit::LARGE).with_context(|| file.to_string())?;
-    let status: Status = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{file}: not what `bomp-search status --json` prints"))?;
+    let bytes = files::read_untrusted(path, files::limit::LARGE)
+        .map_err(|error| anyhow!(kind::unreadable(path, &error, Needed::Text)))?;
+    let status: Status = serde_json::from_slice(&bytes).with_context(|| {
+        let what = kind::instead(&bytes, Needed::Text).unwrap_or_else(|| "make it with that command".into());
+        format!("{file}: not what `bomp-search status --json` prints: {what}")
+    })?;
     let sha256 = status.config.sha256();
     ensure!(
         sha256 == status.config_sha256,

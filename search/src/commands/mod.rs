@@ -4,6 +4,7 @@
 
 mod ask_tell;
 mod crew;
+mod csv;
 mod data;
 mod estimate;
 mod event;
@@ -19,22 +20,28 @@ mod recall;
 mod report;
 mod run;
 mod salvage;
+mod space;
 mod status;
+mod study;
 mod table;
 mod teacher;
 mod trainer;
 mod worker;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use bomp_export::text;
-use bomp_search::study::Location;
-use clap::{Parser, Subcommand};
+use bomp_export::command_line::{self, Completions};
+use clap::{CommandFactory, Parser, Subcommand};
+use study::Study;
 
 /// Find MobileNetV2-style networks and a 4-8 bit width for every layer, jointly, under a size budget
 #[derive(Parser)]
 #[command(name = "bomp-search", version)]
 struct Arguments {
+    /// Print results and errors alone: no progress, no notes
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -49,21 +56,26 @@ enum Command {
     Pareto(options::Pareto),
     Import(options::Import),
     Salvage(options::Salvage),
+    #[command(alias = "finalize")]
     Finalise(options::Finalise),
     Report(options::Report),
     AskTell(options::AskTell),
     Preset(options::Preset),
+    Space(options::Space),
+    Completions(Completions),
 }
 
 /// A study, and how to print.
 #[derive(clap::Args)]
 pub(crate) struct StudyOptions {
-    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY")]
-    pub(crate) study: Location,
+    #[command(flatten)]
+    pub(crate) study: Study,
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print trials as CSV, with a line of names first: accuracies in percent of the validation images, sizes in bytes
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
 }
 
 /// How a command ended that did not fail.
@@ -76,7 +88,16 @@ pub(crate) enum Outcome {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    hide_password();
+    let arguments: Arguments = match command_line::parse() {
+        Ok(arguments) => arguments,
+        Err(line) => {
+            eprintln!("error: {line}");
+            return ExitCode::from(2);
+        }
+    };
+    progress::be_quiet(arguments.quiet);
+    let result = match arguments.command {
         Command::Run(options) => run::start(&options),
         Command::Data(options) => look::run(&options),
         Command::Resume(options) => run::resume(&options),
@@ -89,13 +110,37 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(options) => report::run(&options),
         Command::AskTell(options) => ask_tell::run(&options),
         Command::Preset(options) => preset::run(&options),
+        Command::Space(options) => space::run(&options),
+        Command::Completions(completions) => completions
+            .write(Arguments::command(), &mut bomp_export::output::Output)
+            .map(|()| Outcome::Done)
+            .map_err(Into::into),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
-            eprintln!("error: {}", text::line(&format!("{error:#}")));
+            eprintln!("error: {}", command_line::of_error(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// Starts the program anew without the password of an address, which every user of the machine could read in the list of
+/// processes; PGPASSWORD, which they cannot, takes it there. Addresses with different passwords stay as they are.
+fn hide_password() {
+    use std::os::unix::process::CommandExt;
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let hidden: Vec<_> = arguments.iter().map(command_line::without_password).collect();
+    let mut passwords = hidden.iter().flatten().map(|hidden| &hidden.password);
+    let Some(password) = passwords.next().filter(|first| passwords.all(|other| other == *first)) else {
+        return;
+    };
+    let Ok(program) = std::env::current_exe() else { return };
+    let shown = arguments.iter().zip(&hidden).skip(1).map(|(argument, hidden)| match hidden {
+        Some(hidden) => hidden.address.clone().into(),
+        None => argument.clone(),
+    });
+    // If this fails the password is seen, and everything else is as before.
+    let _ = std::process::Command::new(program).args(shown).env("PGPASSWORD", password).exec();
 }

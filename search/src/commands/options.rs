@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bomp_export::command_line::{truth, whole};
 use bomp_export::data::{Format, ValidationSize};
 use bomp_search::quantity;
 use bomp_search::recipe::{ClassWeights, Mode, Quantisation};
 use bomp_search::study::{Location, Objective, StrategyKind, Worker as Terms};
 
 use super::StudyOptions;
+use super::study::{Address, Studies, Study};
 
 /// Start a new study: search, train and measure networks under hard limits
 ///
@@ -16,9 +18,8 @@ use super::StudyOptions;
 /// Ctrl-C or a crash `bomp-search resume` goes on with nothing lost. docs/workers.md tells about many workers.
 #[derive(clap::Args)]
 pub(crate) struct Run {
-    /// Folder of the new study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY")]
-    pub(crate) study: Location,
+    #[command(flatten)]
+    pub(crate) study: Study,
     /// Where every number comes from that is not set here: two-cores, paper-cifar10, paper-cifar100, or a TOML file
     /// (`bomp-search preset NAME` prints one to start from)
     #[arg(long, value_name = "PRESET", default_value = "two-cores")]
@@ -33,24 +34,24 @@ pub(crate) struct Run {
     #[arg(long, value_enum)]
     pub(crate) objective: Option<Objective>,
     /// Trials, the seed network included [default: the preset's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u64))]
     pub(crate) trials: Option<u64>,
     /// Seed of every random stream
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(0..=u64::MAX))]
     pub(crate) seed: u64,
     /// How networks are proposed [default: the preset's; evolution in mode jasq]
     #[arg(long, value_enum)]
     pub(crate) strategy: Option<StrategyKind>,
     /// Random trials before `ehvi` and `paper` ask their surrogate [default: the preset's, or else 4 and 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u16::MAX))]
     pub(crate) initial_trials: Option<u16>,
     /// Policies of bit widths tried on each trained float network, each a trial of its own [default: the preset's]
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "K", value_parser = whole(1..=1_000u64))]
     pub(crate) policies_per_network: Option<u64>,
     /// Give up trainings halfway that can no longer improve the front [default: the preset's]
-    #[arg(long, value_name = "YES|NO", action = clap::ArgAction::Set)]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "yes", value_parser = truth)]
     pub(crate) early_stopping: Option<bool>,
-    /// Largest packed model, e.g. 10kB (1 kB = 1000 bytes)
+    /// Largest packed model, e.g. 10kB (1 kB = 1000 bytes, as are 10k and 10KB; 1 KiB = 1024 bytes)
     #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
     pub(crate) max_size: Option<u64>,
     /// Largest activation arena, e.g. 16kB, or a board (`bomp-sim boards` lists them): what its RAM leaves beside the
@@ -134,7 +135,7 @@ pub(crate) struct Training {
     #[arg(long, value_name = "EPOCHS", value_parser = epochs)]
     pub(crate) final_qaft_epochs: Option<f64>,
     /// Images for one step of the optimiser
-    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    #[arg(long, value_name = "IMAGES", value_parser = whole(2..=65_536u32))]
     pub(crate) batch: Option<u32>,
     /// Learning rate of float training at its peak, of trials and finished networks
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -143,10 +144,10 @@ pub(crate) struct Training {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) qaft_learning_rate: Option<f64>,
     /// Black pixels added on each side before a random crop back to size
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(0..=64))]
+    #[arg(long, value_name = "PIXELS", value_parser = whole(0..=64u16))]
     pub(crate) crop_padding: Option<u16>,
     /// Mirror half of the training images left to right
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "yes", value_parser = truth)]
     pub(crate) flip: Option<bool>,
     /// Weights of the classes in the loss, of trials and finished networks; balanced for data with rare classes
     /// [default: the preset's, or else none]
@@ -159,7 +160,7 @@ pub(crate) struct Training {
 pub(crate) struct Crew {
     /// Processes that work at the same time, each on one thread unless --threads says more; with --device cuda they are
     /// spread over the GPUs
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=1_024u16))]
     pub(crate) workers: u16,
     #[command(flatten)]
     pub(crate) sharing: Sharing,
@@ -177,7 +178,7 @@ pub(crate) struct Sharing {
     #[arg(long, value_name = "SECONDS", default_value_t = Terms::GRACE.as_secs_f64(), value_parser = grace)]
     pub(crate) grace: f64,
     /// How often a trial is taken over from workers that died before it counts as failed
-    #[arg(long, value_name = "N", default_value_t = Terms::TAKE_OVERS)]
+    #[arg(long, value_name = "N", default_value_t = Terms::TAKE_OVERS, value_parser = whole(0..=u32::MAX))]
     pub(crate) take_overs: u32,
 }
 
@@ -194,11 +195,10 @@ impl Sharing {
 /// loses it after the grace time. docs/workers.md has job files for SLURM and Kubernetes.
 #[derive(clap::Args)]
 pub(crate) struct Worker {
-    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY")]
-    pub(crate) study: Location,
+    #[command(flatten)]
+    pub(crate) study: Study,
     /// Trials in all [default: what the study was started with]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u64))]
     pub(crate) trials: Option<u64>,
     /// Where the data are on this machine, if elsewhere
     #[arg(long, value_name = "PATH")]
@@ -226,7 +226,7 @@ pub(crate) struct Machine {
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub(crate) device: String,
     /// Threads for training and evaluation [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_024u16))]
     pub(crate) threads: Option<u16>,
 }
 
@@ -247,14 +247,25 @@ pub(crate) struct AskTell {
     #[arg(long, value_name = "FILE")]
     pub(crate) space: PathBuf,
     /// Seed of every random stream
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(0..=u64::MAX))]
     pub(crate) seed: u64,
     /// How trials are proposed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) strategy: StrategyKind,
     /// Random trials before `ehvi` and `paper` ask their surrogate [default: 4 and 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u16::MAX))]
     pub(crate) initial: Option<u16>,
+}
+
+/// Print a search space, to be changed and used with `run --space FILE`; without a name, the names
+#[derive(clap::Args)]
+pub(crate) struct Space {
+    /// Name of a built-in search space, or a TOML file
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Print JSON instead of TOML
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Print a preset, to be changed and used with `run --preset FILE`; without a name, the names
@@ -271,11 +282,10 @@ pub(crate) struct Preset {
 /// Go on with a study: the interrupted trial is done again, then new ones follow
 #[derive(clap::Args)]
 pub(crate) struct Resume {
-    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY")]
-    pub(crate) study: Location,
+    #[command(flatten)]
+    pub(crate) study: Study,
     /// Trials in all [default: what the study was started with, or the trials that it has if they are more]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u64))]
     pub(crate) trials: Option<u64>,
     /// Where the data are now, if they have moved
     #[arg(long, value_name = "PATH")]
@@ -290,19 +300,18 @@ pub(crate) struct Pareto {
     #[command(flatten)]
     pub(crate) study: StudyOptions,
     /// At most so many of those above the reference accuracy, spread over the sizes, the smallest and the largest included
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub(crate) at_most: Option<u16>,
 }
 
 /// Make a study from what `status --json` printed of one: kept in a file, from another machine or another store
 #[derive(clap::Args)]
 pub(crate) struct Import {
-    /// Folder of the new study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY")]
-    pub(crate) study: Location,
     /// What `bomp-search status --json` printed
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) study: Study,
 }
 
 /// Make a study of what can still be read of one whose database is damaged
@@ -311,11 +320,10 @@ pub(crate) struct Import {
 /// policies are left behind.
 #[derive(clap::Args)]
 pub(crate) struct Salvage {
-    /// Folder of the damaged study
-    #[arg(long, value_name = "DIR")]
-    pub(crate) study: PathBuf,
-    /// Folder of the new study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY")]
+    #[command(flatten)]
+    pub(crate) study: Study,
+    /// Folder of the new study, or postgres://USER@HOST/DATABASE?study=NAME
+    #[arg(long, value_name = "STUDY", value_parser = Address)]
     pub(crate) into: Location,
     /// Take the configuration from what `bomp-search status --json` printed earlier, if the study's own is damaged
     #[arg(long, value_name = "FILE")]
@@ -327,17 +335,16 @@ pub(crate) struct Salvage {
 /// The test images are touched here and nowhere else. A network that is finished already is not trained again.
 #[derive(clap::Args)]
 pub(crate) struct Finalise {
-    /// Folder of the study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY")]
-    pub(crate) study: Location,
-    /// Only these trials instead of the whole front
-    #[arg(long, value_name = "NUMBER", conflicts_with = "best")]
+    #[command(flatten)]
+    pub(crate) study: Study,
+    /// Only these trials instead of the whole front: --trial 3,4 or --trial 3 --trial 4
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', value_parser = trial_number, conflicts_with = "best")]
     pub(crate) trial: Vec<u64>,
     /// Only the trial with the best validation accuracy
     #[arg(long)]
     pub(crate) best: bool,
     /// At most so many of the front above the reference accuracy, spread over its sizes, the smallest and the largest included
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["best", "trial"])]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX), conflicts_with_all = ["best", "trial"])]
     pub(crate) at_most: Option<u16>,
     /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]
     #[arg(long, value_enum)]
@@ -372,9 +379,8 @@ pub(crate) struct Finalise {
 /// read it.
 #[derive(clap::Args)]
 pub(crate) struct Report {
-    /// Folder of a study, or postgres://USER:PASSWORD@HOST/DATABASE?study=NAME; may be given several times
-    #[arg(long, value_name = "STUDY", required = true)]
-    pub(crate) study: Vec<Location>,
+    #[command(flatten)]
+    pub(crate) study: Studies,
     /// Folder for the report [default: `report` in the first study's folder, or in a folder of its name]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -388,7 +394,7 @@ pub(crate) struct Report {
 
 fn grace(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
-    seconds.ok_or_else(|| format!("`{text}` is not a grace time: write seconds, 0.1 to 86400"))
+    seconds.ok_or_else(|| "it must be from 0.1 to 86400 seconds".into())
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -398,15 +404,21 @@ fn percent(text: &str) -> Result<f64, String> {
 
 fn reference_size(text: &str) -> Result<f64, String> {
     let size = text.parse::<f64>().ok().filter(|size| (0.0..=100.0).contains(size));
-    size.ok_or_else(|| format!("`{text}` is not a reference size: write for example 8"))
+    size.ok_or_else(|| "it must be from 0 to 100, for example 8".into())
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (1e-9..=10.0).contains(rate));
-    rate.ok_or_else(|| format!("`{text}` is not a learning rate: write for example 0.01"))
+    rate.ok_or_else(|| "it must be from 0.000000001 to 10, for example 0.01".into())
 }
 
 fn epochs(text: &str) -> Result<f64, String> {
     let epochs = text.parse::<f64>().ok().filter(|epochs| (0.001..=100_000.0).contains(epochs));
-    epochs.ok_or_else(|| format!("`{text}` is not a number of epochs: write for example 20 or 0.5"))
+    epochs.ok_or_else(|| "it must be from 0.001 to 100000 epochs, for example 20 or 0.5".into())
+}
+
+fn trial_number(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let number = text.strip_prefix("trial-").unwrap_or(text).parse();
+    number.map_err(|_| "it must be the number of a trial, or several separated by commas, such as 3,4".into())
 }

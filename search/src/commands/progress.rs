@@ -7,11 +7,26 @@ use std::time::Instant;
 
 use bomp_search::study::Trial;
 use bomp_search::train::Signal;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::event::Training;
 use super::pace::{self, Pace};
 use super::table;
+
+/// Whether `--quiet` was given.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is shown but results and errors.
+pub(crate) fn be_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Tells a person what happens, on standard error.
+pub(crate) fn note(line: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        eprintln!("{}", bomp_export::text::lines(line));
+    }
+}
 
 /// Set by Ctrl-C, or by the end of the command that leads this worker.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +35,7 @@ pub(crate) struct Interrupt(Arc<AtomicBool>);
 impl Interrupt {
     /// From now on Ctrl-C and SIGTERM set the flag instead of ending the process; a second one ends it.
     pub(crate) fn install() -> anyhow::Result<Self> {
-        Self::with(|| eprintln!("stopping; finished trials are kept (Ctrl-C again to stop at once)"))
+        Self::with(|| note("stopping; finished trials are kept (Ctrl-C again to stop at once)"))
     }
 
     /// The same for a worker that another command has started: it also stops when that command closes its standard input,
@@ -97,6 +112,9 @@ impl Bars {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
         };
         let all = MultiProgress::new();
+        if QUIET.load(Ordering::Relaxed) {
+            all.set_draw_target(ProgressDrawTarget::hidden());
+        }
         let whole = all.add(ProgressBar::new(total).with_position(done));
         whole.set_style(style("{prefix:>24} {bar:40} {pos}/{len} {elapsed_precise}{msg}"));
         whole.set_prefix(what.to_owned());
@@ -167,7 +185,7 @@ impl Bars {
 
     /// Prints a line above the bars.
     pub(crate) fn line(&self, line: &str) {
-        self.whole.suspend(|| eprintln!("{line}"));
+        self.whole.suspend(|| note(line));
     }
 }
 

@@ -13,7 +13,7 @@ use bomp_search::train;
 
 use super::data::StudyData;
 use super::event::{Event, Events, Line};
-use super::progress::{Bars, Interrupt, Listener};
+use super::progress::{Bars, Interrupt, Listener, note};
 use super::trainer::{Floats, Machine, Trainer};
 use super::{Outcome, crew, estimate, options, table};
 
@@ -53,7 +53,7 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     SpaceProblem::new(space.clone(), limits)?;
     let origin = std::path::absolute(&path)?;
     let summary = loaded.summary();
-    eprint!("{summary}");
+    note(summary.to_string().trim_end());
     let data = DataConfig::new(origin, options.data.format, options.data.validation, dataset);
     let data = DataConfig { summary: Some(summary.clone()), ..data };
     let config = preset.config(options.seed, space, limits, data);
@@ -105,7 +105,7 @@ pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
     let data = options.data.as_deref();
     let loaded = StudyData::of_study(store.config(), data)?;
     if let Some(summary) = &store.config().data.summary {
-        eprint!("{summary}");
+        note(summary.to_string().trim_end());
     }
     let work = Work { study: &options.study, trials, crew: &options.crew, device, data };
     // What its trials have taken tells more than a measurement.
@@ -184,11 +184,14 @@ impl Work<'_> {
         match estimate::of(config, loaded, crew, false, interrupt) {
             _ if interrupt.is_set() => None,
             Ok(estimate) => {
-                estimate::lines(&estimate, crew).iter().for_each(|line| eprintln!("{line}"));
+                estimate::lines(&estimate, crew).iter().for_each(|line| note(line));
                 Some(estimate.search.seconds / config.trials as f64)
             }
             Err(error) => {
-                eprintln!("search: {} trials; how long they take is not known: {error:#}", config.trials);
+                note(&format!(
+                    "search: {} trials; how long they take is not known: {error:#}",
+                    config.trials
+                ));
                 None
             }
         }
@@ -204,7 +207,7 @@ impl Work<'_> {
     ) -> Result<Outcome> {
         let show = self.study;
         let done = ended(store)?;
-        eprintln!("{}", table::heading(store.config().objective));
+        note(&table::heading(store.config().objective));
         let ending = if self.crew.workers == 1 {
             self.alone(store, loaded, (done, seconds), interrupt)?
         } else {
@@ -215,20 +218,20 @@ impl Work<'_> {
         let finished = store.trials()?.iter().filter(|trial| trial.measured().is_some()).count();
         match ending {
             Ending::Interrupted => {
-                eprintln!(
+                note(&format!(
                     "stopped after {finished} finished trials; `bomp-search resume --study {show}` goes on"
-                );
+                ));
                 return Ok(Outcome::Interrupted);
             }
-            Ending::Exhausted => eprintln!("every network within the limits has been tried"),
+            Ending::Exhausted => note("every network within the limits has been tried"),
             Ending::Complete => {}
         }
         if finished == 0 {
             bail!("{show}: no trial succeeded; `bomp-search status --study {show}` lists the reasons");
         }
-        eprintln!(
+        note(&format!(
             "{finished} finished trials; `bomp-search pareto --study {show}` shows the best, `finalise` finishes them"
-        );
+        ));
         Ok(Outcome::Done)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bomp_search::study::{Salvaged, Trial, salvage};
 
 use super::{Outcome, import, options};
@@ -14,7 +14,12 @@ const NAMED: usize = 10;
 pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
     let printed = options.config.as_deref().map(import::printed).transpose()?;
     let config = printed.map(|status| status.config);
-    let Salvaged { config, trials, lost, after } = salvage(&options.study, config)?;
+    ensure!(
+        options.study.is_folder(),
+        "{}: a database's own tools repair it; salvage reads studies in folders",
+        options.study
+    );
+    let Salvaged { config, trials, lost, after } = salvage(&options.study.files(), config)?;
     let trials = moved_up(trials);
     let into = &options.into;
     into.create_with(&config, &trials)?;

@@ -7,7 +7,7 @@ use bomp_search::report::{Finished, Report, Source};
 use bomp_search::study::Trial;
 use serde::Serialize;
 
-use super::{Outcome, StudyOptions, table};
+use super::{Outcome, StudyOptions, csv, table};
 
 /// Genes that the terminal names.
 const GENES: usize = 5;
@@ -32,6 +32,10 @@ struct Status<'a> {
 /// Prints the state of a study.
 pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
     let (config, trials) = options.study.read()?;
+    if options.csv {
+        print!("{}", csv::of(&trials));
+        return Ok(Outcome::Done);
+    }
     let config = &config;
     let source = Source { name: "", config, trials: &trials, finished: &Finished::default() };
     let report = Report::of(&[source])?;

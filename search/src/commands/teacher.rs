@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use bomp_export::data::Images;
+use bomp_export::kind::{self, Needed};
 use bomp_export::{evaluate, files};
 use bomp_runtime::Model;
 
@@ -25,8 +26,10 @@ impl Teacher {
         let mirror_image = mirror(images);
         for path in models {
             let name = || path.display().to_string();
-            let blob = files::read_untrusted(path, files::limit::MODEL).with_context(name)?;
-            let model = Model::new(&blob).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+            let blob = files::read_untrusted(path, files::limit::MODEL)
+                .map_err(|error| anyhow!(kind::unreadable(path, &error, Needed::Model)))?;
+            let model = Model::new(&blob)
+                .map_err(|error| anyhow!("{}: {}", path.display(), kind::no_model(&blob, error)))?;
             let share = evaluate::logit_scale(&model).with_context(name)? / models.len() as f32;
             for (sum, images) in [(&mut teacher.plain, images), (&mut teacher.mirrored, &mirror_image)] {
                 let logits = evaluate::logits(&model, images, threads, &|_| ()).with_context(name)?;
@@ -35,7 +38,7 @@ impl Teacher {
                 }
                 ensure!(
                     sum.len() == logits.len(),
-                    "{}: a teacher with another number of classes",
+                    "{}: a teacher with another number of classes than the first: give teachers of the same data",
                     path.display()
                 );
                 for (to, logit) in sum.iter_mut().zip(logits) {

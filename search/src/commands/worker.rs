@@ -6,7 +6,7 @@ use bomp_search::train;
 
 use super::data::StudyData;
 use super::event::Events;
-use super::progress::{Bars, Interrupt, Listener};
+use super::progress::{Bars, Interrupt, Listener, note};
 use super::run::ended;
 use super::trainer::{Floats, Machine, Trainer};
 use super::{Outcome, options, table};
@@ -22,8 +22,8 @@ pub(crate) fn run(options: &options::Worker) -> Result<Outcome> {
     let listener: Box<dyn Listener> = if options.json {
         Box::new(Events::new(&worker.id))
     } else {
-        eprintln!("worker {} of {}", worker.id, options.study);
-        eprintln!("{}", table::heading(store.config().objective));
+        note(&format!("worker {} of {}", worker.id, options.study));
+        note(&table::heading(store.config().objective));
         Box::new(Bars::new("trials", ended(&mut *store)?, trials, 1, None))
     };
     let machine = Machine { device, threads: options.machine.threads() };

@@ -80,6 +80,22 @@ impl Space {
         }
     }
 
+    /// The names of the built-in spaces.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// The definition of the built-in space of this name, or else of the file at this path, as text.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn text(name_or_path: &str) -> Result<String, SpaceError> {
+        match BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
+            Some((_, text)) => Ok((*text).to_owned()),
+            None => Self::read(Path::new(name_or_path)),
+        }
+    }
+
     /// Whether `name` is that of a built-in space.
     #[must_use]
     pub fn is_built_in(name: &str) -> bool {
@@ -91,13 +107,15 @@ impl Space {
     /// # Errors
     /// Names the file, the line or field, and what would be right.
     pub fn load(path: &Path) -> Result<Self, SpaceError> {
-        let text =
-            files::read_untrusted_text(path, files::limit::TEXT).map_err(|source| SpaceError::Read {
-                path: path.into(),
-                source,
-                built_in: BUILT_IN.map(|(name, _)| name).join(", "),
-            })?;
-        Self::parse(&text, path)
+        Self::parse(&Self::read(path)?, path)
+    }
+
+    fn read(path: &Path) -> Result<String, SpaceError> {
+        files::read_untrusted_text(path, files::limit::TEXT).map_err(|source| SpaceError::Read {
+            path: path.into(),
+            source,
+            built_in: BUILT_IN.map(|(name, _)| name).join(", "),
+        })
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, SpaceError> {

@@ -7,6 +7,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use bomp_export::command_line::without_password;
+
+use super::place;
 use super::postgres::{Address, Postgres};
 use super::sqlite::Sqlite;
 use super::view::{self, View};
@@ -44,7 +47,10 @@ impl Location {
         trials: &[Trial],
     ) -> Result<Box<dyn Storage>, StoreError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => Box::new(Sqlite::create(folder, config, trials)?),
+            Place::Folder(folder) => {
+                place::is_free(folder, &config.data.path)?;
+                Box::new(Sqlite::create(folder, config, trials)?)
+            }
             Place::Database(address, _) => Box::new(Postgres::create(address, config, trials)?),
         })
     }
@@ -57,6 +63,7 @@ impl Location {
     pub fn read(&self) -> Result<(StudyConfig, Vec<Trial>), StoreError> {
         match &self.0 {
             Place::Folder(folder) => {
+                place::holds_study(folder)?;
                 let View { config, trials, .. } = view::read(folder)?;
                 Ok((config, trials))
             }
@@ -74,7 +81,10 @@ impl Location {
     /// There is none, it is damaged, or it was made by another version.
     pub fn open(&self) -> Result<Box<dyn Storage>, StoreError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => Box::new(Sqlite::open(folder)?),
+            Place::Folder(folder) => {
+                place::holds_study(folder)?;
+                Box::new(Sqlite::open(folder)?)
+            }
             Place::Database(address, _) => Box::new(Postgres::open(address)?),
         })
     }
@@ -119,12 +129,23 @@ impl Location {
         }
     }
 
-    /// The argument by which another process finds the same study. It may hold a password.
+    /// The argument by which another process finds the same study. It holds no password: see [`Location::password`].
     #[must_use]
     pub fn argument(&self) -> OsString {
         match &self.0 {
             Place::Folder(folder) => folder.into(),
-            Place::Database(_, text) => text.into(),
+            Place::Database(_, text) => {
+                without_password(&text.into()).map_or_else(|| text.into(), |hidden| hidden.address.into())
+            }
+        }
+    }
+
+    /// What PGPASSWORD must be for the process that is given [`Location::argument`], if the address holds a password.
+    #[must_use]
+    pub fn password(&self) -> Option<String> {
+        match &self.0 {
+            Place::Folder(_) => None,
+            Place::Database(_, text) => without_password(&text.into()).map(|hidden| hidden.password),
         }
     }
 }
@@ -139,12 +160,33 @@ impl FromStr for Location {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        let database = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        let lower = text.to_ascii_lowercase();
+        let is_path = text.starts_with(['.', '/']);
+        let problem = if text.trim().is_empty() {
+            Some("the name is empty: name a folder, or postgres://USER@HOST/DATABASE?study=NAME")
+        } else if !database && !is_path && lower.contains("://") {
+            Some("addresses of databases are written postgres://USER@HOST/DATABASE?study=NAME")
+        } else if !database
+            && !is_path
+            && (["host=", "password="].iter().any(|key| lower.contains(key)) || lower.starts_with("postgres"))
+        {
+            // libpq's other form, or a slip in this one. It may hold a password, so it is not taken for a folder.
+            Some(
+                "this looks like a database: write postgres://USER@HOST/DATABASE?study=NAME, or ./NAME if it is a folder",
+            )
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return Err(StoreError::Address { place: "the study".into(), problem: problem.into() });
+        }
+        if database {
             return Ok(Self(Place::Database(Box::new(text.parse()?), text.to_owned())));
         }
         let folder = PathBuf::from(text);
         // The root of the file system is no folder that could be made for a study.
-        if text.trim().is_empty() || (folder.has_root() && folder.file_name().is_none()) {
+        if folder.has_root() && folder.file_name().is_none() {
             let problem = "not a place for a study: name a folder, e.g. studies/first".into();
             return Err(StoreError::Address { place: format!("{text:?}"), problem });
         }

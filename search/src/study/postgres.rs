@@ -13,6 +13,7 @@ use postgres::config::Host;
 use postgres::error::SqlState;
 use postgres::{Client, Config, Error, NoTls, Row};
 
+use super::password;
 use super::record::{self, COLUMNS, End, Record};
 use super::storage::{Lease, Storage, StoreError, Worker};
 use super::{StudyConfig, Trial, TrialState};
@@ -82,14 +83,22 @@ impl FromStr for Address {
                     .into(),
             ));
         }
-        let mut config: Config = base.parse().map_err(|error: Error| wrong(chain(&error)))?;
+        // What the parser says may quote a part of the password.
+        let mut config: Config = base.parse().map_err(|_: Error| {
+            wrong(
+                "it cannot be read: write postgres://USER@HOST:PORT/DATABASE?study=NAME, after `?` only study and libpq's \
+                 options, separated by `&`; leave the password to PGPASSWORD, or write its special characters as %40 (@), \
+                 %3A (:), %2F (/), %3F (?), %23 (#), %26 (&)"
+                    .into(),
+            )
+        })?;
         if config.get_hosts().is_empty() {
-            return Err(wrong("no host: write postgres://USER:PASSWORD@HOST/DATABASE?study=NAME".into()));
+            return Err(wrong("no host: write postgres://USER@HOST/DATABASE?study=NAME".into()));
         }
         if config.get_password().is_none()
-            && let Some(password) = std::env::var_os("PGPASSWORD")
+            && let Some(password) = password::find(&config)?
         {
-            config.password(password.into_encoded_bytes());
+            config.password(password);
         }
         config.application_name("bomp-search").connect_timeout(TIMEOUT).tcp_user_timeout(TIMEOUT);
         config.keepalives_idle(TIMEOUT);

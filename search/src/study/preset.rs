@@ -7,7 +7,7 @@ use bomp_export::files;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{DataConfig, Objective, StrategyKind, StudyConfig};
+use super::{DataConfig, Objective, StrategyKind, StudyConfig, inherit};
 use crate::recipe::{Mode, RecipeError, TrainConfig};
 use crate::space::{Limits, Space};
 
@@ -53,7 +53,7 @@ pub struct Preset {
 #[derive(Debug, Error)]
 pub enum PresetError {
     /// No such file.
-    #[error("preset {path}: {source}; built in are {built_in}")]
+    #[error("preset {path}: cannot be read: {source}; name a TOML file or a built-in preset: {built_in}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -113,10 +113,8 @@ impl Preset {
         let path = Path::new(name_or_path);
         let form = |problem: String| PresetError::Form { path: path.into(), problem };
         let text = Self::text(name_or_path)?;
-        let preset: Self = toml::from_str(&text).map_err(|error| {
-            let line = 1 + text[..error.span().map_or(0, |span| span.start)].matches('\n').count();
-            form(format!("line {line}: {}", error.message().replace('\n', ", ")))
-        })?;
+        let text_of = |name: &str| Self::text(name).map_err(|error| error.to_string());
+        let preset: Self = inherit::parse(&text, path, &text_of).map_err(form)?;
         for (section, config) in [("training", &preset.training), ("final_training", &preset.final_training)]
         {
             config.check().map_err(|source| PresetError::Value { path: path.into(), section, source })?;
@@ -187,6 +185,45 @@ mod tests {
     fn every_built_in_preset_names_a_space() {
         for name in Preset::names() {
             assert!(crate::space::Space::is_built_in(&Preset::open(name).unwrap().space), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_preset_states_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Preset::open(path.to_str().unwrap()).map_err(|error| error.to_string())
+        };
+        let base = Preset::open("two-cores").unwrap();
+        let mine =
+            open("mine.toml", "based_on = \"two-cores\"\ntrials = 7\n[training.float]\nepochs = 2.5\n")
+                .unwrap();
+        let mut expected = base.clone();
+        expected.trials = 7;
+        expected.training.float.epochs = 2.5;
+        assert_eq!(mine, expected);
+        // A file beside it, which is based on another one itself.
+        let more = open("more.toml", "based_on = \"mine.toml\"\nspace = \"micro\"\n").unwrap();
+        assert_eq!((more.trials, more.space.as_str()), (7, "micro"));
+        for (text, told) in [
+            ("based_on = \"two-cores\"\ntrails = 7\n", "trails: unknown field"),
+            (
+                "based_on = \"two-cores\"\n[training.float]\nepochs = \"many\"\n",
+                "training.float.epochs: invalid type",
+            ),
+            ("based_on = \"two-cores\"\n[training.float]\nepochs = -1.0\n", "training.epochs is -1"),
+            ("based_on = \"three-cores\"\n", "based_on: preset three-cores"),
+            ("based_on = 3\n", "based_on: the name"),
+            ("based_on = \"bad.toml\"\n", "circle"),
+            ("based_on = \"two-cores\ntrials = 7\n", "line 1"),
+        ] {
+            let problem = open("bad.toml", text).unwrap_err();
+            assert!(
+                problem.contains(told) && problem.contains("bad.toml") && !problem.contains('\n'),
+                "{problem}"
+            );
         }
     }
 

@@ -129,6 +129,14 @@ pub enum StoreError {
         /// Where.
         place: String,
     },
+    /// No study can be here.
+    #[error("{place}: {problem}")]
+    Place {
+        /// Where.
+        place: String,
+        /// Why not, and where instead.
+        problem: String,
+    },
     /// Another process works on it.
     #[error("{place}: another process is working on this study; `bomp-search worker` helps it")]
     InUse {
@@ -240,6 +248,7 @@ fn advice(cause: &std::io::Error) -> &'static str {
             ": this user needs the right to write there, or name another place"
         }
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => ": a study is a folder: name another one",
+        ErrorKind::NotFound => ": no folder can be made there, name another place",
         _ => "",
     }
 }
