@@ -1,7 +1,7 @@
 //! Every fenced block of README and docs, and every command in backticks, is compiled, run or parsed by what it is meant for: a
 //! renamed option, function or field fails here.
 //!
-//! A block names its language after the fence; what is no code says `text`. Rust blocks with a file's name after the language make
+//! A block names its language after the fence, one of those that are checked here; what is no code says `text`. Rust blocks with a file's name after the language make
 //! one project for each document; one without is a project by itself.
 
 mod markdown;
@@ -37,7 +37,7 @@ const OTHERS: [&str; 11] = [
 
 #[test]
 fn every_block_says_what_it_is() {
-    const LANGUAGES: [&str; 7] = ["sh", "rust", "c", "toml", "json", "yaml", "text"];
+    const LANGUAGES: [&str; 6] = ["sh", "rust", "python", "json", "yaml", "text"];
     let documents = documents();
     let blocks: Vec<&Block> = documents.iter().flat_map(|document| &document.blocks).collect();
     assert!(blocks.len() > 10, "only {} blocks were found", blocks.len());
@@ -132,6 +132,20 @@ fn rust_blocks_compile() {
         }
     }
     assert!(projects >= 2, "only {projects} projects were found");
+}
+
+#[test]
+fn python_blocks_are_python() {
+    for document in documents() {
+        for block in document.blocks.iter().filter(|block| block.language == "python") {
+            let mut python = Command::new("python3");
+            let output = fed(
+                python.args(["-c", "import ast, sys; ast.parse(sys.stdin.read())"]),
+                block.text.as_bytes(),
+            );
+            assert!(output.status.success(), "{}: {}", block.place, String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }
 
 /// The recipe of the samples' README makes a project that needs nothing of the checkout.

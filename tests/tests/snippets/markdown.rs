@@ -17,7 +17,7 @@ pub(crate) struct Document {
 pub(crate) struct Block {
     /// File and line of the fence.
     pub(crate) place: String,
-    /// The first word after the fence; empty where there is none.
+    /// The first word after the fence. Where there is none, a block with a command of this project is a shell's, another one text.
     pub(crate) language: String,
     /// The second word: a file's name.
     pub(crate) name: Option<String>,
@@ -50,7 +50,7 @@ fn read(name: &str) -> Document {
                 let language = words.next().unwrap_or_default();
                 open = Some(Block { place, language, name: words.next(), text: String::new() });
             }
-            (Some(_), Some(_)) => document.blocks.extend(open.take()),
+            (Some(_), Some(_)) => document.blocks.extend(open.take().map(named)),
             (None, Some(block)) => block.text.extend([line, "\n"]),
             (None, None) => {
                 let spans = line.split('`').skip(1).step_by(2).map(|span| (place.clone(), span.to_owned()));
@@ -60,4 +60,12 @@ fn read(name: &str) -> Document {
     }
     assert!(open.is_none(), "{name}: the last block does not end");
     document
+}
+
+fn named(mut block: Block) -> Block {
+    if block.language.is_empty() {
+        let ours = |line: &str| ["bomp-", "cargo "].iter().any(|start| line.starts_with(start));
+        block.language = if block.text.lines().any(ours) { "sh" } else { "text" }.to_owned();
+    }
+    block
 }

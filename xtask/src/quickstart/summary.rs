@@ -17,6 +17,7 @@ pub(super) struct Summary {
     pub(super) m4_instructions: u64,
     pub(super) test_images: u64,
     pub(super) m4_images: u64,
+    pub(super) tract_images: u64,
     pub(super) logits_equal: bool,
     pub(super) correct: Correct,
     /// The network that the search began with.
@@ -27,7 +28,7 @@ pub(super) struct Summary {
     pub(super) seconds: Vec<Phase>,
 }
 
-/// Images classified correctly; `m4` of `m4_images`, the others of `test_images`.
+/// Images classified correctly; `m4` of `m4_images`, `tract` of `tract_images`, the others of `test_images`.
 #[derive(Debug, Serialize)]
 pub(super) struct Correct {
     pub(super) float: u64,
@@ -87,11 +88,11 @@ impl Summary {
     pub(super) fn print(&self, onnxruntime: &Engine, tract: &Engine, m4: &Verdict) {
         let accuracy =
             |correct: u64, images: u64| format!("{} ({correct} of {images})", percent(correct, images));
-        let ties = |engine: &Engine| {
+        let ties = |engine: &Engine, images: u64| {
             format!(
                 "{} of {} classes equal ({:.3} %); {} of {} activations rounded the other way",
                 engine.agreeing,
-                self.test_images,
+                images,
                 100.0 * engine.agreement,
                 engine.layers.differing,
                 engine.layers.elements
@@ -112,13 +113,13 @@ impl Summary {
             ("test accuracy, integer runtime", accuracy(self.correct.integer, self.test_images)),
             ("test accuracy, Cortex-M4", accuracy(self.correct.m4, self.m4_images)),
             ("test accuracy, ONNX Runtime", accuracy(self.correct.onnxruntime, self.test_images)),
-            ("test accuracy, tract", accuracy(self.correct.tract, self.test_images)),
+            ("test accuracy, tract", accuracy(self.correct.tract, self.tract_images)),
             (
                 "logits of Cortex-M4 and host",
                 if self.logits_equal { "bit-identical".into() } else { "DIFFERENT".into() },
             ),
-            ("ONNX Runtime and integer runtime", ties(onnxruntime)),
-            ("tract and integer runtime", ties(tract)),
+            ("ONNX Runtime and integer runtime", ties(onnxruntime, self.test_images)),
+            ("tract and integer runtime", ties(tract, self.tract_images)),
             ("multiply-accumulates", format!("{} per image", self.macs)),
             (
                 "Cortex-M4 instructions",
