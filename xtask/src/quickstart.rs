@@ -17,7 +17,7 @@ use answers::{Finished, Size, Status, Validation, Verdict};
 use phases::Phases;
 use summary::{Correct, Network, Summary};
 
-/// Set up, search Fashion-MNIST under 10 kB, finish the best network and the one that the search began with, pack it, validate
+/// Set up, search Fashion-MNIST under 3 kB, finish the best network and the one that the search began with, pack it, validate
 /// it on the host and on an emulated Cortex-M4
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Largest packed model (1 kB = 1000 bytes)
-    #[arg(long, value_name = "SIZE", default_value = "10kB")]
+    #[arg(long, value_name = "SIZE", default_value = "3kB")]
     max_size: String,
     /// Test images that the emulated Cortex-M4 classifies
     #[arg(long, value_name = "N", default_value_t = 1_000)]
