@@ -94,6 +94,23 @@ impl Server {
         kill(Pid::from_raw(row.get(0)), Signal::SIGKILL).is_ok()
     }
 
+    /// Stops every session of workers with SIGSTOP, until what is returned is dropped: to their clients the server is silent.
+    ///
+    /// # Panics
+    /// If there is no such session.
+    #[must_use]
+    pub fn stop_sessions(&self) -> Stopped {
+        let mut client = Client::connect(&self.address(), NoTls).expect("the server answers");
+        let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bomp-search'";
+        let rows = client.query(sessions, &[]).expect("the server knows its sessions");
+        let stopped = Stopped(rows.iter().map(|row| Pid::from_raw(row.get(0))).collect());
+        assert!(!stopped.0.is_empty(), "no worker has a session");
+        for &session in &stopped.0 {
+            kill(session, Signal::SIGSTOP).expect("a session can be stopped");
+        }
+        stopped
+    }
+
     /// Starts the server again after [`Server::kill`], on the same folder and port.
     ///
     /// # Panics
@@ -109,6 +126,19 @@ impl Server {
             sleep(LOOK);
         }
         panic!("the server does not start again:\n{}", log(self.folder.path()));
+    }
+}
+
+/// Sessions that are stopped.
+#[derive(Debug)]
+pub struct Stopped(Vec<Pid>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        for &session in &self.0 {
+            // One that has ended cannot go on.
+            let _ = kill(session, Signal::SIGCONT);
+        }
     }
 }
 

@@ -82,6 +82,33 @@ fn addresses_are_checked_and_passwords_not_shown() {
     }
 }
 
+/// A server that takes connections and says nothing: a stopped one, or a dead machine behind a port forward.
+#[test]
+fn a_silent_server_is_an_error_in_time() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = format!("postgres://me:secret@{}/nas?study=first", listener.local_addr().unwrap());
+    let location: Location = address.parse().unwrap();
+    let begun = Instant::now();
+    let line = location.read().unwrap_err().to_string();
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+    assert!(line.contains("did not answer for 20 s") && line.contains("@127.0.0.1:"), "{line}");
+    assert!(!line.contains("secret") && line.lines().count() == 1, "{line}");
+}
+
+/// A session of the server that is stopped keeps nobody waiting for ever: the worker goes on through another one.
+#[test]
+fn a_stopped_session_is_left_behind() {
+    let server = Server::start();
+    let place: Location = server.study("stopped").parse().unwrap();
+    let mut store = create(&place, LONG);
+    let lease = claim_new(&mut *store);
+    let _stopped = server.stop_sessions();
+    let begun = Instant::now();
+    store.end(lease, &finished(1.0)).unwrap();
+    assert!(begun.elapsed() < 2 * LONG, "{:?}", begun.elapsed());
+    assert_eq!(store.trials().unwrap()[0].state, finished(1.0));
+}
+
 fn worker_of(grace: Duration) -> Worker {
     Worker::new(grace, 3)
 }

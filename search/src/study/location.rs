@@ -9,8 +9,9 @@ use std::str::FromStr;
 
 use bomp_export::command_line::without_password;
 
+use super::address::Address;
 use super::place;
-use super::postgres::{Address, Postgres};
+use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use super::view::{self, View};
 use super::{Storage, StoreError, StudyConfig, StudyLock, Trial};
@@ -68,7 +69,7 @@ impl Location {
                 Ok((config, trials))
             }
             Place::Database(address, _) => {
-                let mut store = Postgres::open(address)?;
+                let mut store = Postgres::open_to_read(address)?;
                 let trials = store.trials()?;
                 Ok((store.config().clone(), trials))
             }

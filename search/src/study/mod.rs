@@ -4,12 +4,14 @@
 //! a crash of the process and of the machine; each trial ends exactly once; a trial whose worker died is found again, with
 //! its genotype; a worker that was believed dead cannot overwrite what another has found.
 
+mod address;
 mod agreement;
 mod checksum;
 mod config;
 mod files;
 mod heartbeat;
 mod inherit;
+mod link;
 mod location;
 mod lock;
 mod log;
