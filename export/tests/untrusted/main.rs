@@ -9,6 +9,7 @@ mod crafted;
 #[allow(unreachable_pub, reason = "the fuzz targets' library shares it")]
 mod memory;
 mod mutants;
+mod semantics;
 #[path = "../../../tests/fuzz/src/onnx.rs"]
 #[allow(unreachable_pub, reason = "the fuzz targets' library shares it")]
 mod structure;
