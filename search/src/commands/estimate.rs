@@ -105,7 +105,8 @@ pub(super) fn of(
             break;
         }
     }
-    if thorough || known.measured.len() == MEASURED {
+    // On small data the optimiser takes longer than the training, and one proposal is a small part of so many.
+    if thorough || config.trials >= 20 {
         known.proposal = proposal(config, &problem, &points)?;
     }
     Ok(Estimate::of(config, &known))
