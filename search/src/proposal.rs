@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::bo::history::{History, HistoryError, Observation, Outcome};
 use crate::bo::pareto::{Front, Objectives, Reference};
+use crate::bo::preference::Preference;
 use crate::bo::problem::{Point, Problem};
 use crate::bo::strategy::Situation;
 use crate::forecast::Forecast;
@@ -235,7 +236,8 @@ impl Hurdle {
     }
 }
 
-/// Where the hypervolume of a study begins: its accuracy of reference, and the budget or else the largest network.
+/// Where the hypervolume of a study begins: the reference accuracy or else what a constant answer gets, and the budget or else
+/// the largest network.
 #[must_use]
 pub fn reference(config: &StudyConfig) -> Reference {
     let largest = config.limits.max_size.unwrap_or_else(|| {
@@ -246,7 +248,17 @@ pub fn reference(config: &StudyConfig) -> Reference {
         Usage::of(&config.space.network(&config.space.genotype(&point))).bytes
     });
     // A network of exactly the budget is still worth something.
-    Reference { value: config.reference_accuracy, cost: (largest as f64 + 1.0).log10() }
+    Reference { value: config.least_accuracy(), cost: (largest as f64 + 1.0).log10() }
+}
+
+/// The accuracy, 0..=1, above which networks are worth finishing: the reference accuracy, or where the search's preference begins.
+#[must_use]
+pub fn worthwhile(config: &StudyConfig, trials: &[Trial]) -> f64 {
+    config.reference_accuracy().unwrap_or_else(|| {
+        let least = config.least_accuracy();
+        let best = front(config, trials).points().last().map_or(least, |best| best.value);
+        Preference::High.steps(least, best).last().map_or(least, |&(from, _)| from)
+    })
 }
 
 /// The objectives of a finished trial: accuracy 0..=1, log10 of the size in bytes.

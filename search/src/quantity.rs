@@ -1,8 +1,11 @@
-//! Amounts on the command line: `10kB`, `16KiB`, `2M`, `1500000`. Decimal prefixes are powers of 1000, binary ones, which have an
+//! Amounts on the command line: `10kB`, `16KiB`, `2M`, `1500000`, and percentages, in presets too. Decimal prefixes are powers of 1000, binary ones, which have an
 //! `i`, of 1024. What can be read in two ways is asked back, with one exception: `KB` is 1000 bytes, as `kB` is. Some data sheets
 //! mean 1024 by it; what keeps within the smaller amount is within both.
 
+use std::str::FromStr;
+
 use bomp_export::board::{BOARDS, Board};
+use serde::{Deserialize, Serialize};
 
 /// A unit, how it may be written, and its factor.
 type Units<'a> = [(&'a str, f64)];
@@ -100,6 +103,82 @@ fn unit(text: &str) -> &str {
     text.trim_start_matches(|letter: char| !letter.is_ascii_alphabetic())
 }
 
+/// A percentage from 0 up to but not including 100. In text and in TOML `80` and `80%` are 80 %; a number between 0 and 1 without
+/// the sign is refused, because a fraction may be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Percent(f64);
+
+impl Percent {
+    /// This many percent.
+    ///
+    /// # Errors
+    /// A sentence that says what is accepted.
+    pub fn new(percent: f64) -> Result<Self, String> {
+        if (0.0..100.0).contains(&percent) {
+            return Ok(Self(percent));
+        }
+        Err(format!(
+            "`{percent}` is not a percentage from 0 up to but not including 100: write for example 80 for 80 %"
+        ))
+    }
+
+    /// In percent.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// Of what is written without the sign.
+    fn plain(percent: f64) -> Result<Self, String> {
+        if percent > 0.0 && percent < 1.0 {
+            let whole = (percent * 1e10).round() / 1e8;
+            return Err(format!(
+                "`{percent}`: is that {percent} % or {whole} %? Write {whole} for {whole} %, or \"{percent}%\" for {percent} %"
+            ));
+        }
+        Self::new(percent)
+    }
+}
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let parsed = match text.strip_suffix('%') {
+            Some(text) => number(text).map(Self::new),
+            None => number(text).map(Self::plain),
+        };
+        parsed.unwrap_or_else(|| Err(format!("`{text}` is not a percentage: write for example 80 for 80 %")))
+    }
+}
+
+/// A percentage in TOML and JSON: a number, or text for one below 1.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "a percentage such as 80")]
+enum Written {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<Written> for Percent {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Number(percent) => Self::plain(percent),
+            Written::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<Percent> for Written {
+    fn from(Percent(percent): Percent) -> Self {
+        if percent > 0.0 && percent < 1.0 { Self::Text(format!("{percent}%")) } else { Self::Number(percent) }
+    }
+}
+
 /// A positive whole amount of at most 2^53, so that nothing is lost in the fraction.
 fn parse(text: &str, units: &Units<'_>) -> Result<u64, String> {
     const MOST: f64 = 9_007_199_254_740_992.0;
@@ -138,7 +217,7 @@ fn parse(text: &str, units: &Units<'_>) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ram, bytes, count, ram};
+    use super::{Percent, Ram, bytes, count, ram};
 
     #[test]
     fn amounts_and_their_units() {
@@ -163,6 +242,37 @@ mod tests {
         }
         assert_eq!(count("1.5M"), Ok(1_500_000));
         assert_eq!(count("800000"), Ok(800_000));
+    }
+
+    #[test]
+    fn percentages_are_never_taken_for_fractions() {
+        for (text, expected) in
+            [("80", 80.0), ("80%", 80.0), ("0", 0.0), ("1", 1.0), ("0.8 %", 0.8), ("99.9", 99.9)]
+        {
+            assert_eq!(text.parse::<Percent>().map(Percent::get), Ok(expected), "{text}");
+        }
+        for (text, remedy) in
+            [("0.8", "Write 80 for 80 %"), ("0.07", "Write 7 for 7 %"), ("0.123", "Write 12.3 for")]
+        {
+            let refused = text.parse::<Percent>().unwrap_err();
+            assert!(refused.contains(remedy) && refused.contains(&format!("\"{text}%\"")), "{refused}");
+        }
+        for text in ["", "%", "-1", "100", "NaN", "inf", "1e400", "eighty", "0.8%%"] {
+            assert!(text.parse::<Percent>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_in_files_are_read_as_they_were_written() {
+        for (json, expected) in [("80", 80.0), ("12.5", 12.5), ("\"0.8%\"", 0.8), ("0", 0.0)] {
+            let read: Percent = serde_json::from_str(json).unwrap();
+            assert_eq!(read.get(), expected);
+            let again: Percent = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+            assert_eq!(again, read);
+        }
+        let refused = serde_json::from_str::<Percent>("0.8").unwrap_err().to_string();
+        assert!(refused.contains("0.8 % or 80 %"), "{refused}");
+        assert!(serde_json::from_str::<Percent>("[80]").unwrap_err().to_string().contains("such as 80"));
     }
 
     #[test]

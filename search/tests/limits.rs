@@ -19,7 +19,7 @@ fn accuracy(usage: Usage, number: u64) -> f64 {
 /// Proposals of `kind` in batches, each told before the next; of a long history only the last 48 trials are kept.
 fn check(kind: StrategyKind, proposals: usize, batch: usize) {
     let problem = SpaceProblem::new(Space::open("extended").unwrap(), LIMITS).unwrap();
-    let strategy = kind.strategy(None, Score::of_networks(8.0));
+    let strategy = kind.strategy(None, Score::of_networks(0.8, 8.0));
     let mut told: Vec<Observation> = Vec::new();
     let mut number = 0;
     while number < proposals as u64 {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use bomp_search::proposal::front;
+use bomp_search::quantity::Percent;
 use bomp_search::session::{Assignment, Ending, Evaluation, Evaluator, run};
 use bomp_search::space::genotype::Genotype;
 use bomp_search::space::{Limits, Space};
@@ -25,7 +26,7 @@ fn config(strategy: StrategyKind, policies_per_network: u64, early_stopping: boo
         strategy,
         policies_per_network,
         early_stopping,
-        reference_accuracy: 0.6,
+        reference_accuracy: Some(Percent::new(60.0).unwrap()),
         ..Preset::open("two-cores").unwrap()
     };
     let data = DataConfig {

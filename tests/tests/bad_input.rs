@@ -146,6 +146,17 @@ fn unknown_board() {
 }
 
 #[test]
+fn a_fraction_for_a_percentage() {
+    search_refuses(&["--reference-accuracy", "0.8"], &["--reference-accuracy", "0.8 % or 80 %"]);
+    let folder = TempDir::new().unwrap();
+    let preset = folder.path().join("mine.toml");
+    let text_of = fs::read_to_string(workspace().join("search/src/study/presets/two-cores.toml")).unwrap();
+    fs::write(&preset, text_of.replace("reference_size", "reference_accuracy = 0.8\nreference_size"))
+        .unwrap();
+    search_refuses(&["--preset", text(&preset)], &["mine.toml", "reference_accuracy", "0.8 % or 80 %"]);
+}
+
+#[test]
 fn negative_and_absurd_numbers() {
     for (option, values) in [
         ("--trials", &["-3", "0", "1e9", "many"][..]),
@@ -155,7 +166,7 @@ fn negative_and_absurd_numbers() {
         ("--learning-rate", &["0", "-0.1", "NaN", "11"]),
         ("--batch", &["0", "-64", "99999999999"]),
         ("--threads", &["0", "-2"]),
-        ("--reference-accuracy", &["-1", "100", "NaN"]),
+        ("--reference-accuracy", &["-1", "100", "NaN", "0.8"]),
         ("--validation", &["0", "1.5", "-0.1", "60000"]),
         ("--seed", &["-1", "x"]),
     ] {

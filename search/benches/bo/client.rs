@@ -31,9 +31,10 @@ pub(crate) trait Oracle {
     fn truth(&self, point: &Point) -> Objectives;
 }
 
-/// A study: the hypervolume, of true values, after each trial, and the time spent waiting for proposals.
+/// A study: the hypervolume, of true values, after each trial, the true values, and the time spent waiting for proposals.
 pub(crate) struct Study {
     pub(crate) hypervolumes: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     pub(crate) thinking: Duration,
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn study(
         seed,
         outbox: [json!({"ask": 1})].into(),
         front: Front::new(oracle.reference()),
-        study: Study { hypervolumes: Vec::new(), thinking: Duration::ZERO },
+        study: Study { hypervolumes: Vec::new(), values: Vec::new(), thinking: Duration::ZERO },
         asked: None,
         failure: None,
     };
@@ -104,7 +105,9 @@ impl<O: Oracle> Client<'_, O> {
                 let mut random = stream(self.seed, self.study.hypervolumes.len() as u64, "observe");
                 let told = match self.oracle.observe(&point, &mut random) {
                     Some(values) => {
-                        self.front.insert(self.oracle.truth(&point));
+                        let truth = self.oracle.truth(&point);
+                        self.front.insert(truth);
+                        self.study.values.push(truth.value);
                         json!({"id": trial["id"], "values": values})
                     }
                     None => json!({"id": trial["id"], "failed": "as it happens"}),

@@ -2,7 +2,8 @@
 
 use bomp_search::ask_tell::Definition;
 use bomp_search::bo::pareto::Front;
-use bomp_search::bo::strategy::{Score, Strategy};
+use bomp_search::bo::preference::Preference;
+use bomp_search::bo::strategy::{Ehvi, Score, Strategy};
 use bomp_search::study::StrategyKind;
 
 use crate::client::{Oracle, Study, study};
@@ -10,10 +11,45 @@ use crate::client::{Oracle, Study, study};
 /// Parts of the best hypervolume.
 const PARTS: [f64; 4] = [0.8, 0.9, 0.95, 0.98];
 
+/// A strategy in the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Entrant {
+    /// Which.
+    pub(crate) kind: StrategyKind,
+    /// Of `ehvi`.
+    pub(crate) preference: Preference,
+}
+
+impl Entrant {
+    fn strategy(self) -> Box<dyn Strategy> {
+        match self.kind {
+            StrategyKind::Ehvi => Box::new(Ehvi::new(None, self.preference)),
+            kind => {
+                kind.strategy(None, Score { reference_size: 8.0, log_bits: None, reference_accuracy: None })
+            }
+        }
+    }
+
+    fn name(self) -> String {
+        let high = if self.preference == Preference::High { ", high" } else { "" };
+        format!("{}{high}", self.strategy().name())
+    }
+}
+
+/// Of each kind, `ehvi` both ways if the hypervolume counts from a constant answer up.
+pub(crate) fn entrants(kinds: &[StrategyKind], from_chance: bool) -> Vec<Entrant> {
+    let of = |&kind: &StrategyKind| {
+        let both = from_chance && kind == StrategyKind::Ehvi;
+        let high = both.then_some(Entrant { kind, preference: Preference::High });
+        high.into_iter().chain([Entrant { kind, preference: Preference::Uniform }])
+    };
+    kinds.iter().flat_map(of).collect()
+}
+
 /// Prints the table of `oracle`; the other rows say how many times as many trials as the first they need.
 pub(crate) fn run(
     oracle: &(impl Oracle + Sync),
-    strategies: &[StrategyKind],
+    entrants: &[Entrant],
     trials: usize,
     seeds: u64,
 ) -> anyhow::Result<()> {
@@ -21,10 +57,10 @@ pub(crate) fn run(
     println!("{}\nmedian trials over {seeds} seeds, at most {trials}, through ask-tell", oracle.title());
     let heads: String =
         PARTS.iter().map(|part| format!(" {:>14}", format!("to {:.0} %", part * 100.0))).collect();
-    println!("{:>10}{heads} {:>10} {:>14}", "strategy", "% at end", "ms/proposal");
+    println!("{:>10}{heads} {:>10} {:>10} {:>14}", "strategy", "% at end", "% low", "ms/proposal");
     let mut first: Vec<Option<f64>> = Vec::new();
-    for &kind in strategies {
-        let strategy = || kind.strategy(None, Score { reference_size: 8.0, log_bits: None });
+    for &entrant in entrants {
+        let strategy = || entrant.strategy();
         let studies = studies(oracle, &strategy, trials, seeds)?;
         let reached = PARTS.map(|part| {
             let trials = |study: &Study| study.hypervolumes.iter().position(|&h| h >= part * best);
@@ -50,14 +86,25 @@ pub(crate) fn run(
         let time: f64 = studies.iter().map(|study| study.thinking.as_secs_f64()).sum();
         let proposals: usize = studies.iter().map(|study| study.hypervolumes.len()).sum();
         println!(
-            "{:>10}{cells} {:>10.1} {:>14.1}",
-            strategy().name(),
+            "{:>10}{cells} {:>10.1} {:>10.0} {:>14.1}",
+            entrant.name(),
             end / best * 100.0,
+            100.0 * low(oracle.reference().value, &studies),
             time * 1e3 / proposals.max(1) as f64
         );
     }
     println!();
     Ok(())
+}
+
+/// The part of the trials whose value lies in the lower half between `reference` and the best of their study.
+fn low(reference: f64, studies: &[Study]) -> f64 {
+    let of = |study: &Study| {
+        let best = study.values.iter().copied().fold(reference, f64::max);
+        let low = study.values.iter().filter(|&&value| value < (reference + best) / 2.0).count();
+        low as f64 / study.values.len().max(1) as f64
+    };
+    studies.iter().map(of).sum::<f64>() / studies.len().max(1) as f64
 }
 
 /// The hypervolume of the true objectives of `points` of an oracle.

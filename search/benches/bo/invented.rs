@@ -15,11 +15,15 @@ use crate::climb::climb;
 
 /// Standard deviation of an observed accuracy.
 const NOISE: f64 = 0.003;
-/// Accuracy from which the hypervolume is measured.
-const REFERENCE: f64 = 0.5;
+/// Accuracy of a constant answer on data of ten classes.
+const CHANCE: f64 = 0.1;
 
 pub(crate) struct Invented {
     pub(crate) problem: SpaceProblem,
+    /// Accuracy from which the hypervolume is measured.
+    reference: f64,
+    /// Whether the data are hard: small networks do not exceed a constant answer, and the best ones get half of it right.
+    hard: bool,
     /// Size [B] from which the hypervolume is measured.
     largest: f64,
     /// For each dimension the best place and what being 1 away from it costs.
@@ -31,15 +35,24 @@ pub(crate) struct Invented {
 impl Invented {
     /// The space `paper` without limits.
     pub(crate) fn paper() -> anyhow::Result<Self> {
-        Self::new("paper", Limits::default())
+        Self::new("paper", Limits::default(), 0.5, false)
     }
 
     /// The space `extended` within 10 kB.
     pub(crate) fn extended() -> anyhow::Result<Self> {
-        Self::new("extended", Limits { max_size: Some(10_000), ..Limits::default() })
+        Self::within_10_kb(0.5, false)
     }
 
-    fn new(space: &str, limits: Limits) -> anyhow::Result<Self> {
+    /// The same with the hypervolume from a constant answer up, on easy data or on hard ones.
+    pub(crate) fn from_chance(hard: bool) -> anyhow::Result<Self> {
+        Self::within_10_kb(CHANCE, hard)
+    }
+
+    fn within_10_kb(reference: f64, hard: bool) -> anyhow::Result<Self> {
+        Self::new("extended", Limits { max_size: Some(10_000), ..Limits::default() }, reference, hard)
+    }
+
+    fn new(space: &str, limits: Limits, reference: f64, hard: bool) -> anyhow::Result<Self> {
         let problem = SpaceProblem::new(Space::open(space)?, limits)?;
         let mut rng = stream(0, 0, "invented accuracy");
         let n = problem.dimensions().len();
@@ -53,7 +66,7 @@ impl Invented {
         let largest: Point = problem.dimensions().iter().map(|d| d.levels() as u16 - 1).collect();
         let bytes = bomp_export::layout::blob_bytes(&problem.network(&largest)) as f64;
         let largest = limits.max_size.map_or(bytes, |limit| limit as f64) + 1.0;
-        Ok(Self { problem, largest, optima, pairs })
+        Ok(Self { problem, reference, hard, largest, optima, pairs })
     }
 
     fn size(&self, point: &Point) -> f64 {
@@ -76,7 +89,8 @@ impl Invented {
             self.optima.iter().enumerate().map(|(d, (best, w))| w * (place(d) - best).powi(2)).sum();
         let together: f64 = self.pairs.iter().map(|&(a, b, w)| w * (place(a) - place(b)).powi(2)).sum();
         let small = 0.25 * (-1.5 * (log_bytes - 3.0)).exp() + 0.1 * (-(log_macs - 4.5)).exp();
-        0.95 - small - own - together
+        let easy = (0.95 - small - own - together).max(CHANCE);
+        if self.hard { CHANCE + 0.9 * ((easy - 0.5) / 0.4).clamp(0.0, 1.0).powi(2) * 0.5 } else { easy }
     }
 }
 
@@ -84,7 +98,12 @@ impl Oracle for Invented {
     fn title(&self) -> String {
         let space = &self.problem.space().definition().name;
         let dimensions = self.problem.dimensions().len();
-        format!("INVENTED accuracy on the real sizes of space `{space}`, {dimensions} ordinal parameters")
+        let data = if self.hard { "hard" } else { "easy" };
+        format!(
+            "INVENTED accuracy of {data} data on the real sizes of space `{space}`, {dimensions} ordinal parameters, hypervolume \
+             from {:.0} % up",
+            100.0 * self.reference
+        )
     }
 
     fn definition(&self) -> Value {
@@ -95,14 +114,14 @@ impl Oracle for Invented {
         json!({
             "parameters": self.problem.dimensions().iter().map(parameter).collect::<Vec<_>>(),
             "objectives": [
-                {"name": "accuracy", "direction": "maximise", "reference": REFERENCE},
+                {"name": "accuracy", "direction": "maximise", "reference": self.reference},
                 {"name": "size", "direction": "minimise", "scale": "log10", "known": true, "reference": self.largest},
             ],
         })
     }
 
     fn reference(&self) -> Reference {
-        Reference { value: REFERENCE, cost: self.largest.log10() }
+        Reference { value: self.reference, cost: self.largest.log10() }
     }
 
     /// That of the best front that hill climbing on the formula itself finds.

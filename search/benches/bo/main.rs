@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use bomp_search::study::StrategyKind;
 use clap::{Parser, ValueEnum};
+use compare::entrants;
 
 /// Compares the strategies of the optimiser.
 #[derive(Parser)]
@@ -38,7 +39,7 @@ struct Arguments {
     /// Studies for each strategy on an invented problem
     #[arg(long, default_value_t = 6)]
     invented_seeds: u64,
-    /// Only these: `table`, `paper`, `policies`, `late`, or the name of an invented problem [default: all]
+    /// Only these: `table`, `paper`, `easy` and `hard` (from a constant answer up), `policies`, `late`, or the name of an invented problem [default: all]
     #[arg(long)]
     only: Vec<String>,
     /// Passed by `cargo bench`; means nothing here
@@ -54,17 +55,25 @@ fn main() -> anyhow::Result<()> {
     if wanted("table") {
         match &arguments.table {
             Some(path) => {
-                compare::run(&table::Table::read(path)?, strategies, arguments.trials, arguments.seeds)?
+                let (trials, seeds) = (arguments.trials, arguments.seeds);
+                compare::run(&table::Table::read(path, 80.0)?, &entrants(strategies, false), trials, seeds)?;
+                compare::run(&table::Table::read(path, 10.0)?, &entrants(strategies, true), trials, seeds)?;
             }
             None => println!("SKIPPED: the table of real trainings; name it with --table"),
         }
     }
     let (trials, seeds) = (arguments.invented_trials, arguments.invented_seeds);
     if wanted("paper") {
-        compare::run(&invented::Invented::paper()?, strategies, trials, seeds)?;
+        compare::run(&invented::Invented::paper()?, &entrants(strategies, false), trials, seeds)?;
+    }
+    for (name, hard) in [("easy", false), ("hard", true)] {
+        if wanted(name) {
+            let invented = invented::Invented::from_chance(hard)?;
+            compare::run(&invented, &entrants(strategies, true), trials, seeds)?;
+        }
     }
     for made in made::all().iter().filter(|made| wanted(made.name)) {
-        compare::run(made, strategies, trials, seeds)?;
+        compare::run(made, &entrants(strategies, false), trials, seeds)?;
     }
     if wanted("policies") {
         policies::run()?;

@@ -83,7 +83,7 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
     let preset = Preset {
         mode,
         policies_per_network: policies,
-        reference_accuracy: 0.6,
+        reference_accuracy: Some("60".parse().map_err(anyhow::Error::msg)?),
         ..Preset::open("two-cores")?
     };
     let data = DataConfig {

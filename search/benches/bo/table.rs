@@ -13,9 +13,6 @@ use serde_json::{Value, json};
 use crate::client::Oracle;
 use crate::compare::hypervolume;
 
-/// Accuracy [%] from which the hypervolume is measured.
-const REFERENCE: f64 = 80.0;
-
 struct Entry {
     accuracies: Vec<f64>,
     size: f64,
@@ -23,13 +20,15 @@ struct Entry {
 
 pub(crate) struct Table {
     path: PathBuf,
+    /// Accuracy [%] from which the hypervolume is measured.
+    pub(crate) reference: f64,
     /// Name and number of choices of each operation.
     operations: Vec<(String, u16)>,
     entries: HashMap<Point, Entry>,
 }
 
 impl Table {
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(path: &Path, reference: f64) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut lines = text.lines();
         let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
@@ -52,7 +51,7 @@ impl Table {
         let levels = |i: usize| entries.keys().map(|point| point[i]).max().map_or(0, |most| most + 1);
         let operations =
             operations.iter().enumerate().map(|(i, &column)| (header[column].to_owned(), levels(i)));
-        Ok(Self { path: path.to_owned(), operations: operations.collect(), entries })
+        Ok(Self { path: path.to_owned(), reference, operations: operations.collect(), entries })
     }
 
     fn largest(&self) -> f64 {
@@ -62,7 +61,12 @@ impl Table {
 
 impl Oracle for Table {
     fn title(&self) -> String {
-        format!("{}: {} networks really trained", self.path.display(), self.entries.len())
+        format!(
+            "{}: {} networks really trained, hypervolume from {} % up",
+            self.path.display(),
+            self.entries.len(),
+            self.reference
+        )
     }
 
     fn definition(&self) -> Value {
@@ -73,14 +77,14 @@ impl Oracle for Table {
         json!({
             "parameters": self.operations.iter().map(parameter).collect::<Vec<_>>(),
             "objectives": [
-                {"name": "accuracy", "direction": "maximise", "reference": REFERENCE},
+                {"name": "accuracy", "direction": "maximise", "reference": self.reference},
                 {"name": "size", "direction": "minimise", "scale": "log10", "known": true, "reference": self.largest()},
             ],
         })
     }
 
     fn reference(&self) -> Reference {
-        Reference { value: REFERENCE, cost: self.largest().log10() }
+        Reference { value: self.reference, cost: self.largest().log10() }
     }
 
     fn best_hypervolume(&self) -> f64 {

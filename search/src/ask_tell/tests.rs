@@ -6,6 +6,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::{Definition, Lines, serve};
+use crate::bo::preference::Preference;
 use crate::bo::problem::Kind;
 use crate::bo::strategy::{Ehvi, Evolution, Random, Strategy};
 
@@ -121,7 +122,9 @@ fn search(definition: &Definition, strategy: &dyn Strategy) -> (Vec<Value>, Valu
 #[test]
 fn every_strategy_finds_each_allowed_point_once_and_the_whole_front() {
     let definition = Definition::parse("p", PROBLEM).unwrap();
-    for strategy in [&Ehvi { initial: 2 } as &dyn Strategy, &Evolution::default(), &Random] {
+    for strategy in
+        [&Ehvi::new(Some(2), Preference::Uniform) as &dyn Strategy, &Evolution::default(), &Random]
+    {
         let (trials, front) = search(&definition, strategy);
         let distinct: HashSet<String> = trials.iter().map(Value::to_string).collect();
         assert_eq!(distinct.len(), trials.len());
@@ -164,7 +167,8 @@ fn several_pending_trials_differ_and_failed_ones_stay_away() {
         json!({"ask":100}),
         json!({"ask":1}),
     ];
-    let answers = converse(&definition, &Ehvi { initial: 1 }, &mut client(&known, &questions));
+    let answers =
+        converse(&definition, &Ehvi::new(Some(1), Preference::Uniform), &mut client(&known, &questions));
     let all = [&answers[0], &answers[2]].map(|answer| answer["trials"].as_array().unwrap().clone()).concat();
     let ids: Vec<u64> = all.iter().map(|trial| trial["id"].as_u64().unwrap()).collect();
     assert_eq!(ids, (0..7).collect::<Vec<_>>());
@@ -222,7 +226,8 @@ fn without_a_known_objective_both_are_told() {
     questions.push(json!({"tell":[{"id":3,"values":{"accuracy":1.0}}]}));
     questions.push(json!({"ask":2}));
     questions.push(json!({"front":true}));
-    let answers = converse(&definition, &Ehvi { initial: 2 }, &mut client(&unknown, &questions));
+    let answers =
+        converse(&definition, &Ehvi::new(Some(2), Preference::Uniform), &mut client(&unknown, &questions));
     assert!(answers[5]["error"].as_str().unwrap().contains("trial 3"));
     assert_eq!(answers[6]["trials"].as_array().unwrap().len(), 2);
     // Accuracy 0 is worth nothing at the reference of 0.

@@ -5,9 +5,10 @@
 
 use serde::Serialize;
 
+use super::gp::LeftOut;
 use super::problem::{Point, Problem};
 use super::strategy::Situation;
-use super::surrogate::Surrogate;
+use super::surrogate::{self, Surrogate};
 
 /// Trials whose choices are varied, at most; spread evenly over the history.
 const VARIED: usize = 64;
@@ -22,6 +23,9 @@ pub struct Diagnosis {
     /// For each dimension the root mean square change of the expected value when only this choice of a tried point is
     /// changed, over the tried points and all other levels that stay feasible. A choice without effect counts as 0.
     pub effects: Vec<f64>,
+    /// The part of the variance of the values that is explained when each is predicted from all others, on the scale on which they
+    /// are modelled but with none compressed: 1 is all of it, 0 or less no more than their mean explains.
+    pub explained: f64,
 }
 
 /// A trial's value and what the surrogate predicts for it from the other trials (leave-one-out).
@@ -50,7 +54,7 @@ impl Prediction {
 pub fn diagnose(situation: &Situation<'_>) -> Option<Diagnosis> {
     let surrogate = Surrogate::of_ended(situation)?;
     let warp = surrogate.value().warp();
-    let prediction = |left: super::gp::LeftOut| Prediction {
+    let prediction = |left: LeftOut| Prediction {
         seen: warp.inverse(left.seen),
         predicted: warp.inverse(left.mean),
         low: warp.inverse(left.mean - REACH * left.sigma),
@@ -66,7 +70,17 @@ pub fn diagnose(situation: &Situation<'_>) -> Option<Diagnosis> {
         bases.into_iter().zip(expected).filter_map(|(point, value)| Some((point, value?))).collect();
     let dimensions = 0..situation.problem.dimensions().len();
     let effects = dimensions.map(|d| effect(situation.problem, &surrogate, &from, d)).collect();
-    Some(Diagnosis { predictions, effects })
+    let explained = explained(&surrogate::uncompressed(situation).leave_one_out());
+    Some(Diagnosis { predictions, effects, explained })
+}
+
+/// See [`Diagnosis::explained`]; the mean to compare with is that of the others as well.
+fn explained(left: &[LeftOut]) -> f64 {
+    let n = left.len() as f64;
+    let mean = left.iter().map(|of| of.seen).sum::<f64>() / n;
+    let squares = |of: &dyn Fn(&LeftOut) -> f64| left.iter().map(|l| of(l).powi(2)).sum::<f64>();
+    let guess = squares(&|of| (of.seen - mean) * n / (n - 1.0));
+    if guess > 0.0 { 1.0 - squares(&|of| of.seen - of.mean) / guess } else { 0.0 }
 }
 
 /// The root mean square change of the value expected at the points `from` by other levels of `dimension`.
@@ -149,6 +163,8 @@ mod tests {
 
     #[test]
     fn without_a_finished_trial_there_is_nothing_to_say() {
+        let all = diagnosis(60).unwrap().explained;
+        assert!(all > 0.8 && all < 1.0, "{all}");
         assert_eq!(diagnosis(0), None);
         assert!(diagnosis(3).is_none_or(|d| d.effects.iter().all(|e| e.is_finite())));
     }

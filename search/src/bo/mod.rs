@@ -3,7 +3,7 @@
 //!
 //! It knows nothing of networks. Whoever has a [`problem::Problem`] keeps a [`history::History`] and asks a
 //! [`strategy::Strategy`] what to try next. Below that, each module needs only those before it:
-//! [`problem`], [`pareto`], [`history`]; [`candidates`]; `cholesky`, `lbfgs`, [`inputs`], [`kernel`], [`warp`], `fit`, [`gp`];
+//! [`problem`], [`pareto`], [`preference`], [`history`]; [`candidates`]; `cholesky`, `lbfgs`, [`inputs`], [`kernel`], [`warp`], `fit`, [`gp`];
 //! [`acquisition`], `failures`, `surrogate`; [`strategy`]; [`diagnosis`] shows what the surrogate believes.
 //!
 //! Guarantees: what is proposed is canonical, feasible and (but for the baseline `paper`) was not tried before; all randomness comes from the stream
@@ -21,6 +21,7 @@ pub mod inputs;
 pub mod kernel;
 mod lbfgs;
 pub mod pareto;
+pub mod preference;
 pub mod problem;
 pub mod strategy;
 mod surrogate;

@@ -16,6 +16,7 @@ use super::gp::Gp;
 use super::history::Outcome;
 use super::inputs::{Geometry, Inputs};
 use super::pareto::{Front, Objectives};
+use super::preference::{Preference, Steps, weighted};
 use super::problem::{Point, Problem};
 use super::strategy::Situation;
 
@@ -130,8 +131,10 @@ impl<'a> Surrogate<'a> {
         }
     }
 
-    /// The expected hypervolume improvement of each candidate, times its chance not to fail.
-    pub(super) fn score(&self, candidates: &[Candidate]) -> Vec<f64> {
+    /// The expected improvement of the hypervolume, weighted as `preference` says, of each candidate, times its chance not to
+    /// fail.
+    pub(super) fn score(&self, candidates: &[Candidate], preference: Preference) -> Vec<f64> {
+        let steps: Vec<Steps> = self.fronts.iter().map(|front| steps(front, preference)).collect();
         let inputs = self.encoder.candidates(candidates);
         let value = self.value.predict(&inputs);
         let cost = self.cost.as_ref().map(|gp| (gp, gp.predict(&inputs)));
@@ -140,7 +143,8 @@ impl<'a> Surrogate<'a> {
         let score = |(i, candidate): (usize, &Candidate)| {
             let improvement = |(s, front): (usize, &Front)| {
                 let (mean, sigma) = (value.means[(i, s)], value.sigmas[i]);
-                let excess = |level| self.value.warp().expected_excess(mean, sigma, level - bases[i]);
+                let above = |level| self.value.warp().expected_excess(mean, sigma, level - bases[i]);
+                let excess = |level| weighted(&steps[s], level, above);
                 let shortfall = |bound: f64| match &cost {
                     None => (bound - candidate.cost).max(0.0),
                     Some((gp, cost)) => gp.warp().expected_excess(cost.means[(i, s)], cost.sigmas[i], -bound),
@@ -152,6 +156,23 @@ impl<'a> Surrogate<'a> {
         };
         candidates.iter().enumerate().map(score).collect()
     }
+}
+
+/// A Gaussian process on the values of the finished trials as they are: what can be told of them at all.
+pub(super) fn uncompressed(situation: &Situation<'_>) -> Gp {
+    let finished = || situation.history.finished();
+    let points: Vec<Point> = finished().map(|(point, _)| point.clone()).collect();
+    let (costs, values): (Vec<f64>, Vec<f64>) = finished().map(|(_, o)| (o.cost, o.value)).unzip();
+    let bases = situation.problem.baselines(&points);
+    let values: Vec<f64> = values.iter().zip(&bases).map(|(value, base)| value - base).collect();
+    let (encoder, inputs) = Encoder::new(situation.problem, &points, &costs);
+    Gp::fit(&encoder.geometry, inputs, &values)
+}
+
+/// The steps of the weight between the corner of `front` and its best value.
+fn steps(front: &Front, preference: Preference) -> Steps {
+    let reference = front.reference().value;
+    preference.steps(reference, front.points().last().map_or(reference, |best| best.value))
 }
 
 /// Turns points into the inputs of the Gaussian processes.

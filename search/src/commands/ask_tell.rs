@@ -10,7 +10,7 @@ use super::{Outcome, options};
 
 /// What `paper` maximises: the client's costs are of an unknown unit, so the one of reference counts as the paper's 10^8
 /// bits.
-const SCORE: Score = Score { reference_size: 8.0, log_bits: None };
+const SCORE: Score = Score { reference_size: 8.0, log_bits: None, reference_accuracy: None };
 
 /// Serves one client until it closes standard input.
 pub(crate) fn run(options: &options::AskTell) -> Result<Outcome> {

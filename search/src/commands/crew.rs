@@ -67,13 +67,15 @@ pub(super) fn run(
     let places = usize::from(work.crew.workers);
     let (sender, receiver) = mpsc::channel();
     let mut shown: BTreeSet<u64> = over(store)?.iter().map(|trial| trial.number).collect();
+    let trials = store.trials()?;
     let mut crew = Crew {
         work,
         threads: work.crew.machine.threads.map_or(1, usize::from),
         members: Vec::new(),
         sender,
         receiver,
-        bars: Bars::new("trials", shown.len() as u64, work.trials, places, seconds),
+        bars: Bars::new("trials", shown.len() as u64, work.trials, places, seconds)
+            .watching(store.config(), trials),
         error: String::new(),
     };
     for place in 0..places {

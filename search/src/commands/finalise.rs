@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, ensure};
 use bomp_export::candidate::{Candidate, Provenance};
 use bomp_export::{lower, text, write};
+use bomp_search::proposal;
 use bomp_search::recipe::Quantisation;
 use bomp_search::space::Usage;
 use bomp_search::study::{Location, Preset, StudyConfig, Trial, balanced_accuracy};
@@ -47,7 +48,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     if let Some(preset) = &options.preset {
         config.final_training = Preset::open(preset)?.final_training;
     }
-    let mut chosen = choose(&trials, config.reference_accuracy, options)?;
+    let mut chosen = choose(&trials, proposal::worthwhile(&config, &trials), options)?;
     if options.narrow {
         for trial in &mut chosen {
             trial.genotype = trial.genotype.packable();
@@ -135,7 +136,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn choose(trials: &[Trial], reference: f64, options: &options::Finalise) -> Result<Vec<Trial>> {
+fn choose(trials: &[Trial], least: f64, options: &options::Finalise) -> Result<Vec<Trial>> {
     let study = &options.study;
     if !options.trial.is_empty() {
         let named = |&number: &u64| {
@@ -155,7 +156,7 @@ fn choose(trials: &[Trial], reference: f64, options: &options::Finalise) -> Resu
     // The front rises in accuracy with size, so the largest one is the best.
     let at_most = if options.best { Some(1) } else { options.at_most.map(usize::from) };
     Ok(match at_most {
-        Some(count) => front::spread(front, reference, count),
+        Some(count) => front::spread(front, least, count),
         None => front,
     })
 }

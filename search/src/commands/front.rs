@@ -5,7 +5,7 @@ use bomp_export::text;
 use bomp_search::proposal;
 use bomp_search::study::Trial;
 
-use super::{Outcome, csv, options, table};
+use super::{Outcome, csv, options, status, table};
 
 /// Prints the front by rising size.
 pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
@@ -14,7 +14,7 @@ pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
     let (config, trials) = options.study.read()?;
     let mut front = of(&trials);
     if let Some(count) = at_most {
-        front = spread(front, config.reference_accuracy, count.into());
+        front = spread(front, proposal::worthwhile(&config, &trials), count.into());
     }
     if options.json {
         println!("{}", text::json(&serde_json::to_string_pretty(&front)?));
@@ -25,7 +25,8 @@ pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
         front.iter().for_each(|trial| println!("{}", table::line(trial)));
         let hypervolume = proposal::hypervolume(&config, &front);
         println!(
-            "hypervolume {hypervolume:.6} (accuracy above the reference x log10 of bytes below the budget)"
+            "hypervolume {hypervolume:.6} (accuracy from {}, x log10 of bytes below the budget)",
+            status::corner(&config)
         );
     }
     Ok(Outcome::Done)
@@ -37,10 +38,10 @@ pub(crate) fn of(trials: &[Trial]) -> Vec<Trial> {
 }
 
 /// At most `count` (at least 1) of a front, spread evenly over the logarithm of the size: the largest always, then the
-/// smallest, then those nearest to even steps between both. Networks of no more than the accuracy of `reference` (0 to 1), which
-/// are worth nothing to the study, only where there are no better ones.
-pub(crate) fn spread(mut front: Vec<Trial>, reference: f64, count: usize) -> Vec<Trial> {
-    let worth = |trial: &Trial| trial.measured().is_some_and(|measured| measured.accuracy() > reference);
+/// smallest, then those nearest to even steps between both. Networks of no more than the accuracy `least` (0 to 1) only where
+/// there are no better ones.
+pub(crate) fn spread(mut front: Vec<Trial>, least: f64, count: usize) -> Vec<Trial> {
+    let worth = |trial: &Trial| trial.measured().is_some_and(|measured| measured.accuracy() > least);
     if front.iter().any(worth) {
         front.retain(worth);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bomp_export::command_line::{truth, whole};
 use bomp_export::data::{Format, ValidationSize};
-use bomp_search::quantity;
+use bomp_search::quantity::{self, Percent};
 use bomp_search::recipe::{ClassWeights, Mode, Quantisation};
 use bomp_search::study::{Location, Objective, StrategyKind, Worker as Terms};
 
@@ -62,9 +62,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "COUNT", value_parser = quantity::count)]
     pub(crate) max_macs: Option<u64>,
     /// Validation accuracy in percent above which a network is worth anything: the front is searched from there up
-    /// [default: the preset's]
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    pub(crate) reference_accuracy: Option<f64>,
+    /// [default: the preset's, or else what always answering the commonest class gets]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) reference_accuracy: Option<Percent>,
     /// Reference size of the paper's score, equation (1), in log10 of bits [default: the preset's]
     #[arg(long, value_name = "LOG10", value_parser = reference_size)]
     pub(crate) reference_size: Option<f64>,
@@ -299,7 +299,8 @@ pub(crate) struct Resume {
 pub(crate) struct Pareto {
     #[command(flatten)]
     pub(crate) study: StudyOptions,
-    /// At most so many of those above the reference accuracy, spread over the sizes, the smallest and the largest included
+    /// At most so many, spread over the sizes, the smallest and the largest included; networks below the reference accuracy, or
+    /// without one little better than a constant answer, only where there are no others
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub(crate) at_most: Option<u16>,
 }
@@ -343,7 +344,7 @@ pub(crate) struct Finalise {
     /// Only the trial with the best validation accuracy
     #[arg(long)]
     pub(crate) best: bool,
-    /// At most so many of the front above the reference accuracy, spread over its sizes, the smallest and the largest included
+    /// At most so many of the front, chosen as `bomp-search pareto --at-most` does
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX), conflicts_with_all = ["best", "trial"])]
     pub(crate) at_most: Option<u16>,
     /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]
@@ -395,11 +396,6 @@ pub(crate) struct Report {
 fn grace(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
     seconds.ok_or_else(|| "it must be from 0.1 to 86400 seconds".into())
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let percent = text.parse::<f64>().ok().filter(|percent| (0.0..100.0).contains(percent));
-    percent.ok_or_else(|| format!("`{text}` is not a percentage from 0 up to but not including 100"))
 }
 
 fn reference_size(text: &str) -> Result<f64, String> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use bomp_search::study::Trial;
+use bomp_search::report::data::remarks;
+use bomp_search::study::{StudyConfig, Trial};
 use bomp_search::train::Signal;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -89,11 +90,16 @@ pub(crate) trait Listener {
     fn note(&mut self, text: &str);
 }
 
+/// Finished trials after which it is said if none of them counts: early enough to start again.
+const EARLY: usize = 10;
+
 /// One bar for the work as a whole, and one for each worker.
 pub(crate) struct Bars {
     whole: ProgressBar,
     pace: Pace,
     lanes: Vec<Lane>,
+    /// The study, until enough of its trials have finished to say whether they count.
+    watched: Option<(StudyConfig, Vec<Trial>)>,
 }
 
 /// What one worker does.
@@ -125,9 +131,16 @@ impl Bars {
         };
         let lanes = (0..workers).map(lane).collect();
         let pace = Pace::new(done, total, workers, estimate, Instant::now());
-        let bars = Self { whole, pace, lanes };
+        let bars = Self { whole, pace, lanes, watched: None };
         bars.show_left();
         bars
+    }
+
+    /// Says once, after the first trials of the study of `config`, if none of them counts. `trials`: those that there are.
+    pub(crate) fn watching(mut self, config: &StudyConfig, trials: Vec<Trial>) -> Self {
+        let finished: Vec<Trial> = trials.into_iter().filter(|trial| trial.measured().is_some()).collect();
+        self.watched = (finished.len() < EARLY).then(|| (config.clone(), finished));
+        self
     }
 
     /// Shows where the training of a worker is.
@@ -149,6 +162,14 @@ impl Bars {
     pub(crate) fn show_ended(&mut self, trial: &Trial) {
         self.step();
         self.line(&format!("{}   {}", table::line(trial), self.state()));
+        let Some((_, finished)) = &mut self.watched else { return };
+        finished.extend(trial.measured().is_some().then(|| trial.clone()));
+        if finished.len() >= EARLY
+            && let Some((config, finished)) = self.watched.take()
+            && let Some(remark) = remarks::of_accuracies(&config, &finished)
+        {
+            self.line(&format!("note: after {EARLY} trials {remark}"));
+        }
     }
 
     /// One piece of work is done.

@@ -15,7 +15,7 @@ use super::data::StudyData;
 use super::event::{Event, Events, Line};
 use super::progress::{Bars, Interrupt, Listener, note};
 use super::trainer::{Floats, Machine, Trainer};
-use super::{Outcome, crew, estimate, options, table};
+use super::{Outcome, crew, estimate, options, status, table};
 
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
 pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
@@ -146,7 +146,7 @@ fn adjusted(options: &options::Run) -> Result<Preset> {
     set(&mut preset.trials, options.trials);
     set(&mut preset.policies_per_network, options.policies_per_network);
     set(&mut preset.early_stopping, options.early_stopping);
-    set(&mut preset.reference_accuracy, options.reference_accuracy.map(|percent| percent / 100.0));
+    preset.reference_accuracy = options.reference_accuracy.or(preset.reference_accuracy);
     set(&mut preset.reference_size, options.reference_size);
     Ok(preset)
 }
@@ -207,6 +207,7 @@ impl Work<'_> {
     ) -> Result<Outcome> {
         let show = self.study;
         let done = ended(store)?;
+        note(&format!("the hypervolume counts from {}", status::corner(store.config())));
         note(&table::heading(store.config().objective));
         let ending = if self.crew.workers == 1 {
             self.alone(store, loaded, (done, seconds), interrupt)?
@@ -229,6 +230,9 @@ impl Work<'_> {
         if finished == 0 {
             bail!("{show}: no trial succeeded; `bomp-search status --study {show}` lists the reasons");
         }
+        for remark in status::remarks(store)? {
+            note(&format!("note: {remark}"));
+        }
         note(&format!(
             "{finished} finished trials; `bomp-search pareto --study {show}` shows the best, `finalise` finishes them"
         ));
@@ -246,10 +250,11 @@ impl Work<'_> {
         let floats = Floats { folder: self.study.files().join("float"), shared: self.study.is_folder() };
         let machine = Machine { device: self.device, threads: self.crew.machine.threads() };
         let worker = self.crew.sharing.worker();
+        let trials = store.trials()?;
         let listener: Box<dyn Listener> = if self.crew.json {
             Box::new(Events::new(&worker.id))
         } else {
-            Box::new(Bars::new("trials", done, self.trials, 1, seconds))
+            Box::new(Bars::new("trials", done, self.trials, 1, seconds).watching(store.config(), trials))
         };
         let mut trainer = Trainer::new(store.config(), floats, &loaded, machine, listener, interrupt)?;
         drop(loaded);

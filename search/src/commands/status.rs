@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use bomp_export::text;
-use bomp_search::report::data::{Belief, Importance};
+use bomp_search::report::data::{Belief, Corner, Importance};
 use bomp_search::report::{Finished, Report, Source};
-use bomp_search::study::Trial;
+use bomp_search::study::{Storage, StudyConfig, Trial};
 use serde::Serialize;
 
 use super::{Outcome, StudyOptions, csv, table};
@@ -14,7 +14,7 @@ const GENES: usize = 5;
 
 #[derive(Serialize)]
 struct Status<'a> {
-    config: &'a bomp_search::study::StudyConfig,
+    config: &'a StudyConfig,
     config_sha256: String,
     finished: u64,
     given_up: u64,
@@ -24,6 +24,10 @@ struct Status<'a> {
     /// Images that were not trained on because trials were given up.
     saved_images: u64,
     hypervolume: f64,
+    /// Accuracy, 0 to 1, and log10 of bytes from which the hypervolume is measured.
+    reference: Corner,
+    /// What is bad about these figures, and what to do about it.
+    remarks: &'a [String],
     front: &'a [u64],
     importance: &'a [Importance],
     trials: &'a [Trial],
@@ -51,6 +55,8 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
         trained_images: study.trained_images,
         saved_images: study.saved_images,
         hypervolume: study.hypervolume,
+        reference: study.reference,
+        remarks: &study.remarks,
         front: &study.front,
         importance: study.surrogate.as_ref().map_or(&[][..], |belief| &belief.importance),
         trials: &trials,
@@ -67,10 +73,11 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
         text::line(&config.data.name)
     );
     println!(
-        "{}, {given_up} given up, {failed} failed, {running} running; {:.2} M images trained, {:.2} M saved; hypervolume {hypervolume:.6}",
+        "{}, {given_up} given up, {failed} failed, {running} running; {:.2} M images trained, {:.2} M saved; hypervolume {hypervolume:.6} (from {})",
         table::finished(&counts, trials.len() as u64),
         trained_images as f64 / 1e6,
-        saved_images as f64 / 1e6
+        saved_images as f64 / 1e6,
+        corner(config)
     );
     println!("{}", table::heading(config.objective));
     trials.iter().for_each(|trial| println!("{}", table::line(trial)));
@@ -78,7 +85,24 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
         println!("front by rising size: trials {}", join(study.front.iter().map(u64::to_string)));
         println!("{}", surrogate(belief));
     }
+    study.remarks.iter().for_each(|remark| println!("note: {remark}"));
     Ok(Outcome::Done)
+}
+
+/// What is bad about the figures of a study, and what to do about it.
+pub(super) fn remarks(store: &mut dyn Storage) -> Result<Vec<String>> {
+    let trials = store.trials()?;
+    let source = Source { name: "", config: store.config(), trials: &trials, finished: &Finished::default() };
+    Ok(Report::of(&[source])?.studies.into_iter().flat_map(|study| study.remarks).collect())
+}
+
+/// From which accuracy the hypervolume of a study is measured, and why.
+pub(super) fn corner(config: &StudyConfig) -> String {
+    let percent = 100.0 * config.least_accuracy();
+    match config.reference_accuracy() {
+        Some(_) => format!("{percent:.2} % up, the reference accuracy"),
+        None => format!("{percent:.2} % up, what always answering the same class gets"),
+    }
 }
 
 /// How far the surrogate can be trusted, and what it thinks matters.

@@ -6,6 +6,7 @@ use bomp_export::data::{Dataset, Format, Summary, ValidationSize};
 use serde::{Deserialize, Serialize};
 
 use super::Objective;
+use crate::bo::preference::Preference;
 use crate::bo::strategy::{Ehvi, Evolution, Paper, Random, Score, Strategy};
 use crate::recipe::{Mode, TrainConfig};
 use crate::space::{Limits, Space};
@@ -30,7 +31,7 @@ impl StrategyKind {
     #[must_use]
     pub fn strategy(self, initial: Option<usize>, score: Score) -> Box<dyn Strategy> {
         match self {
-            Self::Ehvi => Box::new(initial.map_or_else(Ehvi::default, |initial| Ehvi { initial })),
+            Self::Ehvi => Box::new(Ehvi::new(initial, Preference::Uniform)),
             Self::Paper => Box::new(Paper { initial: initial.unwrap_or(Paper::INITIAL), score }),
             Self::Evolution => Box::<Evolution>::default(),
             Self::Random => Box::new(Random),
@@ -93,8 +94,13 @@ pub struct StudyConfig {
     pub policies_per_network: u64,
     /// Whether trainings that cannot improve the front are given up halfway.
     pub early_stopping: bool,
-    /// Validation accuracy, 0..=1, from which the hypervolume is measured.
-    pub reference_accuracy: f64,
+    /// [`StudyConfig::reference_accuracy`] as studies of tool version 0.1 keep it, 0..=1; read and kept, so that the
+    /// configuration's SHA-256 stays, and no longer written.
+    #[serde(default, rename = "reference_accuracy", skip_serializing_if = "Option::is_none")]
+    pub reference_fraction: Option<f64>,
+    /// [`StudyConfig::reference_accuracy`] in percent, if one was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_percent: Option<f64>,
     /// Size of reference of the score of equation (1), in log10 of bits.
     pub reference_size: f64,
     /// The whole search space.
@@ -110,10 +116,44 @@ pub struct StudyConfig {
 }
 
 impl StudyConfig {
-    /// How proposals are made.
+    /// How proposals are made. Where the hypervolume counts from a constant answer up, `ehvi` prefers what is far above it.
     #[must_use]
     pub fn strategy(&self) -> Box<dyn Strategy> {
-        self.strategy.strategy(self.initial_trials, Score::of_networks(self.reference_size))
+        match (self.strategy, self.reference_accuracy()) {
+            (StrategyKind::Ehvi, None) => Box::new(Ehvi::new(self.initial_trials, Preference::High)),
+            _ => self.strategy.strategy(self.initial_trials, self.score()),
+        }
+    }
+
+    /// The score of equation (1).
+    #[must_use]
+    pub fn score(&self) -> Score {
+        Score::of_networks(self.reference_accuracy().unwrap_or(Score::PAPERS_ACCURACY), self.reference_size)
+    }
+
+    /// The validation accuracy, 0..=1, above which the user said that networks count; `None`: from a constant answer up.
+    #[must_use]
+    pub fn reference_accuracy(&self) -> Option<f64> {
+        self.reference_percent.map(|percent| percent / 100.0).or(self.reference_fraction)
+    }
+
+    /// What the best constant answer gets of the validation images by the study's objective, 0..=1; `None` for studies that did
+    /// not look at their data.
+    #[must_use]
+    pub fn constant_answer(&self) -> Option<f64> {
+        let counts = |summary: &Summary| {
+            let classes = summary.classes.iter().map(|class| class.validation);
+            self.objective.constant_answer(&classes.collect::<Vec<_>>())
+        };
+        self.data.summary.as_ref().map(counts)
+    }
+
+    /// The validation accuracy, 0..=1, from which the hypervolume is measured.
+    #[must_use]
+    pub fn least_accuracy(&self) -> f64 {
+        // What is not known is supposed to be as many images of each class.
+        let supposed = || 1.0 / self.space.definition().classes.max(1) as f64;
+        self.reference_accuracy().or(self.constant_answer()).unwrap_or_else(supposed)
     }
 
     /// SHA-256 over the configuration as JSON.

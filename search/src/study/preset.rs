@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use bomp_export::files;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use super::{DataConfig, Objective, StrategyKind, StudyConfig, inherit};
+use crate::quantity::Percent;
 use crate::recipe::{Mode, RecipeError, TrainConfig};
 use crate::space::{Limits, Space};
 
@@ -39,14 +41,22 @@ pub struct Preset {
     pub policies_per_network: u64,
     /// Whether trainings that cannot improve the front are given up halfway.
     pub early_stopping: bool,
-    /// Validation accuracy, 0..1, from which the hypervolume is measured and by which the paper's score divides.
-    pub reference_accuracy: f64,
+    /// Validation accuracy from which the hypervolume is measured and by which the paper's score divides; absent: the accuracy of
+    /// a constant answer, and the paper's 80 %.
+    #[serde(default, deserialize_with = "reference_accuracy")]
+    pub reference_accuracy: Option<Percent>,
     /// Reference size of the paper's score, in log10 of bits.
     pub reference_size: f64,
     /// Training and QAFT of a trial.
     pub training: TrainConfig,
     /// Training and QAFT of a finished network.
     pub final_training: TrainConfig,
+}
+
+/// An error names the field: the reader of TOML tells the line alone.
+fn reference_accuracy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Percent>, D::Error> {
+    let read = Percent::deserialize(deserializer);
+    read.map(Some).map_err(|error| D::Error::custom(format!("reference_accuracy: {error}")))
 }
 
 /// Why a preset was refused.
@@ -124,10 +134,6 @@ impl Preset {
                 "training.distillation must be 0: only finished networks have a teacher".into(),
             ));
         }
-        if !(0.0..1.0).contains(&preset.reference_accuracy) {
-            let problem = "reference_accuracy must be at least 0 and below 1";
-            return Err(form(problem.into()));
-        }
         if !(0.0..=100.0).contains(&preset.reference_size) {
             return Err(form("reference_size must be 0 to 100".into()));
         }
@@ -153,7 +159,8 @@ impl Preset {
             initial_trials,
             policies_per_network,
             early_stopping: self.early_stopping,
-            reference_accuracy: self.reference_accuracy,
+            reference_fraction: None,
+            reference_percent: self.reference_accuracy.map(Percent::get),
             reference_size: self.reference_size,
             space,
             limits,
@@ -176,7 +183,8 @@ mod tests {
             assert_eq!((preset.trials, preset.initial_trials), (100, Some(2)));
             assert_eq!((preset.training.float.epochs, preset.training.qaft.epochs), (20.0, 1.0));
             assert_eq!((preset.final_training.float.epochs, preset.final_training.qaft.epochs), (200.0, 5.0));
-            assert_eq!((preset.reference_accuracy, preset.reference_size), (0.8, size));
+            assert_eq!(preset.reference_accuracy, Some(Percent::new(80.0).unwrap()));
+            assert_eq!(preset.reference_size, size);
             assert_eq!((preset.policies_per_network, preset.early_stopping), (1, false));
         }
     }
@@ -244,7 +252,7 @@ mod tests {
             ("epochs = 10.0", "epochs = 0.0", "final_training.epochs is 0"),
             ("mode = \"qaft-mp\"", "mode = \"qaft\"", "line 4"),
             ("distillation = 0.0", "distillation = 0.5", "training.distillation"),
-            ("reference_accuracy = 0.8", "reference_accuracy = 80.0", "reference_accuracy"),
+            ("reference_size", "reference_accuracy = 0.8\nreference_size", "reference_accuracy: `0.8`"),
         ] {
             let error = error(from, to);
             assert!(error.contains(told) && error.contains("mine.toml") && !error.contains('\n'), "{error}");

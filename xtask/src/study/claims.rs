@@ -175,7 +175,7 @@ impl super::rows::Rows {
     /// The corner of the finished networks' hypervolumes: the searches' accuracy of reference, and the largest size that
     /// rows are limited to.
     fn corner(&self) -> Corner {
-        Corner { accuracy: self.protocol.reference_accuracy, bytes: self.corner_bytes }
+        Corner { accuracy: self.protocol.reference_accuracy / 100.0, bytes: self.corner_bytes }
     }
 }
 

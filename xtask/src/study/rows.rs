@@ -141,7 +141,7 @@ impl Final {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Protocol {
     trials: u64,
-    /// Accuracy that is worth nothing in a hypervolume, 0 to 1.
+    /// Accuracy that is worth nothing in a hypervolume, in percent.
     pub(super) reference_accuracy: f64,
     training: Phases,
     final_training: Phases,

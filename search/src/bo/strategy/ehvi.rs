@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Proposal, Situation, Strategy};
 use crate::bo::candidates::{Candidate, Pool};
+use crate::bo::preference::Preference;
 use crate::bo::problem::Point;
 use crate::bo::surrogate::Surrogate;
 
@@ -25,11 +26,21 @@ const PARENTS: usize = 5;
 pub struct Ehvi {
     /// Random trials, pending ones included, before the surrogate is asked.
     pub initial: usize,
+    /// Which part of the hypervolume is looked for.
+    pub preference: Preference,
+}
+
+impl Ehvi {
+    /// After `initial` random trials, 4 if it is `None`.
+    #[must_use]
+    pub fn new(initial: Option<usize>, preference: Preference) -> Self {
+        Self { initial: initial.unwrap_or(4), preference }
+    }
 }
 
 impl Default for Ehvi {
     fn default() -> Self {
-        Self { initial: 4 }
+        Self::new(None, Preference::Uniform)
     }
 }
 
@@ -50,7 +61,9 @@ impl Strategy for Ehvi {
                 Some(mut surrogate) => {
                     surrogate.add_pending(&points, rng);
                     while points.len() < count {
-                        let Some((best, improvement)) = search(situation, &surrogate, &mut pool, rng) else {
+                        let Some((best, improvement)) =
+                            search(situation, self.preference, &surrogate, &mut pool, rng)
+                        else {
                             break;
                         };
                         pool.exclude(&best.point);
@@ -82,17 +95,19 @@ fn random(pool: &mut Pool<'_>, count: usize, rng: &mut ChaCha8Rng) -> Vec<Candid
 /// The best candidate found, and what it is expected to gain; `None` if there is none left.
 fn search(
     situation: &Situation<'_>,
+    preference: Preference,
     surrogate: &Surrogate<'_>,
     pool: &mut Pool<'_>,
     rng: &mut ChaCha8Rng,
 ) -> Option<(Candidate, f64)> {
     let problem = situation.problem;
+    let score = |candidates| score(surrogate, preference, candidates);
     pool.begin_round();
-    let mut scored = score(surrogate, pool.sample(RANDOM, rng));
+    let mut scored = score(pool.sample(RANDOM, rng));
     let parents = parents(situation);
     let mutants: Vec<Point> =
         parents.iter().cycle().take(MUTATED).map(|parent| problem.mutate(parent, rng)).collect();
-    scored.extend(score(surrogate, pool.admit(mutants)));
+    scored.extend(score(pool.admit(mutants)));
     // Stable: of equals the first found wins, here and below.
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
     scored.truncate(STARTS);
@@ -102,7 +117,7 @@ fn search(
         while expansions > 0 {
             expansions -= 1;
             // Neighbours that another climb has looked at were worse than where it went.
-            let neighbours = score(surrogate, pool.admit(problem.neighbours(&place.0.point)));
+            let neighbours = score(pool.admit(problem.neighbours(&place.0.point)));
             let Some(best) = neighbours.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }) else {
                 break;
             };
@@ -115,11 +130,15 @@ fn search(
     scored.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a })
 }
 
-fn score(surrogate: &Surrogate<'_>, candidates: Vec<Candidate>) -> Vec<(Candidate, f64)> {
+fn score(
+    surrogate: &Surrogate<'_>,
+    preference: Preference,
+    candidates: Vec<Candidate>,
+) -> Vec<(Candidate, f64)> {
     if candidates.is_empty() {
         return Vec::new();
     }
-    let scores = surrogate.score(&candidates);
+    let scores = surrogate.score(&candidates, preference);
     candidates.into_iter().zip(scores).collect()
 }
 

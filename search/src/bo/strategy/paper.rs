@@ -33,19 +33,25 @@ pub struct Score {
     /// What turns a cost into log10(bits): log10(8) where costs are log10(bytes). `None` for costs that are no sizes: then
     /// the cost of reference counts as the reference size.
     pub log_bits: Option<f64>,
+    /// What accuracies are divided by. `None`: the value of reference.
+    pub reference_accuracy: Option<f64>,
 }
 
 impl Score {
-    /// Of networks, whose cost is log10(bytes).
+    /// The paper's reference accuracy, 0..=1.
+    pub const PAPERS_ACCURACY: f64 = 0.8;
+
+    /// Of networks, whose value is an accuracy, 0..=1, and whose cost is log10(bytes).
     #[must_use]
-    pub fn of_networks(reference_size: f64) -> Self {
-        Self { reference_size, log_bits: Some(8f64.log10()) }
+    pub fn of_networks(reference_accuracy: f64, reference_size: f64) -> Self {
+        Self { reference_size, log_bits: Some(8f64.log10()), reference_accuracy: Some(reference_accuracy) }
     }
 
-    /// The score of `objectives`, with the reference accuracy of `reference`.
+    /// The score of `objectives`, with what this score does not say itself from `reference`.
     #[must_use]
     pub fn of(&self, objectives: Objectives, reference: Reference) -> f64 {
-        let unit = if reference.value > 0.0 { reference.value } else { 1.0 };
+        let unit = self.reference_accuracy.unwrap_or(reference.value);
+        let unit = if unit > 0.0 { unit } else { 1.0 };
         objectives.value / unit + self.size_term(objectives.cost, reference)
     }
 
@@ -210,7 +216,7 @@ mod tests {
     #[test]
     fn the_score_is_equation_1() {
         let reference = Reference { value: 0.8, cost: 6.0 };
-        let score = Score::of_networks(8.0);
+        let score = Score::of_networks(0.8, 8.0);
         // 12.5 MB are 10^8 bits.
         let objectives = Objectives { value: 0.8, cost: 12.5e6f64.log10() };
         assert!((score.of(objectives, reference) - 2.0).abs() < 1e-12);

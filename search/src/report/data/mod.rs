@@ -5,6 +5,7 @@ mod bits;
 mod finished;
 mod front;
 mod progress;
+pub mod remarks;
 mod score;
 mod study;
 mod surrogate;

@@ -10,7 +10,7 @@ use crate::study::StudyConfig;
 /// The constants of equation (1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Score {
-    /// `ref_acc`, 0..=1.
+    /// `ref_acc`, 0..=1: the study's, or the paper's if it has none.
     pub reference_accuracy: f64,
     /// `ref_model_size`.
     pub reference_size: f64,
@@ -20,7 +20,8 @@ impl Score {
     /// The study's.
     #[must_use]
     pub fn of(config: &StudyConfig) -> Self {
-        Self { reference_accuracy: config.reference_accuracy, reference_size: config.reference_size }
+        let reference_accuracy = config.reference_accuracy().unwrap_or(strategy::Score::PAPERS_ACCURACY);
+        Self { reference_accuracy, reference_size: config.reference_size }
     }
 
     /// The score of a network of this accuracy, 0..=1, and these bytes.
@@ -41,7 +42,8 @@ impl Score {
 
     fn size_term(self, bytes: f64) -> f64 {
         let reference = Reference { value: self.reference_accuracy, cost: 0.0 };
-        strategy::Score::of_networks(self.reference_size).size_term(bytes.log10(), reference)
+        strategy::Score::of_networks(self.reference_accuracy, self.reference_size)
+            .size_term(bytes.log10(), reference)
     }
 }
 

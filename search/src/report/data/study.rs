@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Belief, BitMap, Corner, Finished, Progress, ReportError, Score, Source, front};
-use super::{progress, surrogate};
+use super::{progress, remarks, surrogate};
 use crate::bo::pareto::Reference;
 use crate::proposal;
 use crate::study::{StudyConfig, Trial, TrialState};
@@ -56,7 +56,7 @@ pub struct StudyReport {
     pub saved_images: u64,
     /// Wall-clock seconds of trials that have ended, added up.
     pub seconds: f64,
-    /// The study's own corner: its accuracy of reference, and its budget or its largest network.
+    /// The study's own corner: its reference accuracy or what a constant answer gets, and its budget or its largest network.
     pub reference: Corner,
     /// Hypervolume from the study's own corner: accuracy 0..=1 times decades of size.
     pub hypervolume: f64,
@@ -72,6 +72,8 @@ pub struct StudyReport {
     pub bits: BitMap,
     /// What the surrogate believes after these trials; `None` before the first finished one.
     pub surrogate: Option<Belief>,
+    /// What is bad about these figures, and what to do about it.
+    pub remarks: Vec<String>,
     /// Networks trained to the end.
     pub finished: Finished,
 }
@@ -102,6 +104,9 @@ impl StudyReport {
                 trial: trial.clone(),
             }
         };
+        let surrogate = surrogate::belief(&name, config, trials)?;
+        let remarks = remarks::of_accuracies(config, trials).into_iter();
+        let remarks = remarks.chain(surrogate.as_ref().and_then(remarks::of_surrogate)).collect();
         Ok(Self {
             config: config.clone(),
             config_sha256: config.sha256(),
@@ -121,7 +126,8 @@ impl StudyReport {
             score,
             trials: trials.iter().map(row).collect(),
             bits: BitMap::of(config.space.definition(), &front),
-            surrogate: surrogate::belief(&name, config, trials)?,
+            surrogate,
+            remarks,
             front: numbers,
             finished: source.finished.clone(),
             name,

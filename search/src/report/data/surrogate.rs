@@ -18,6 +18,9 @@ pub struct Belief {
     pub predictions: Vec<TrialPrediction>,
     /// Root mean square error of the predictions, in accuracy 0..=1.
     pub error: f64,
+    /// The part of the variance of the accuracies that is explained when each is predicted from all others: 1 is all of it, 0 or less
+    /// no more than their mean explains.
+    pub explained: f64,
     /// Predictions whose 95 % interval holds what was seen.
     pub held: usize,
     /// The genes, the most important first.
@@ -82,6 +85,7 @@ pub(super) fn belief(
     importance.sort_by(|a, b| b.effect.total_cmp(&a.effect));
     Ok(Some(Belief {
         error,
+        explained: diagnosis.explained,
         held: diagnosis.predictions.iter().filter(|p| p.holds()).count(),
         predictions: numbers
             .into_iter()

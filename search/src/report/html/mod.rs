@@ -41,6 +41,9 @@ pub fn page(report: &Report, refresh: Option<u32>) -> String {
 fn section(page: &mut String, report: &Report, study: &StudyReport) {
     let _ = write!(page, "<section>\n<h2>{}</h2>\n", markup(&study.name));
     page.push_str(&data::data(study));
+    for remark in &study.remarks {
+        let _ = writeln!(page, "<p class=\"live\">{}.</p>", markup(remark));
+    }
     figures(page, &plots::of_study(report, study));
     page.push_str(&tables::front(study));
     page.push_str(&tables::finished(study));

@@ -6,6 +6,7 @@ use bomp_export::data::{ClassImages, Summary};
 use rand::RngExt;
 
 use crate::bo::problem::{Point, Problem};
+use crate::quantity::Percent;
 use crate::report::data::{FinishedNetwork, front};
 use crate::report::{Finished, Source};
 use crate::space::{Limits, Space, SpaceProblem, Usage};
@@ -91,7 +92,11 @@ fn config(seed: u64, trials: u64) -> StudyConfig {
         sha256: "0".repeat(64),
         summary: Some(summary()),
     };
-    let preset = Preset { trials, reference_accuracy: 0.6, ..Preset::open("two-cores").unwrap() };
+    let preset = Preset {
+        trials,
+        reference_accuracy: Some(Percent::new(60.0).unwrap()),
+        ..Preset::open("two-cores").unwrap()
+    };
     preset.config(seed, Space::open("extended").unwrap(), limits, data)
 }
 
