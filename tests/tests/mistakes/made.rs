@@ -23,20 +23,6 @@ impl Made {
     pub(crate) fn at(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().expect("temporary folders have plain names").to_owned()
     }
-
-    /// A copy of the study whose database was changed by a statement.
-    pub(crate) fn changed_study(&self, name: &str, statement: &str) -> String {
-        let study = self.at(name);
-        fs::create_dir_all(&study).unwrap();
-        for entry in fs::read_dir(self.at("study")).unwrap().map(Result::unwrap) {
-            if entry.path().is_file() {
-                fs::copy(entry.path(), Path::new(&study).join(entry.file_name())).unwrap();
-            }
-        }
-        let database = rusqlite::Connection::open(Path::new(&study).join("study.sqlite")).unwrap();
-        database.execute_batch(statement).unwrap();
-        study
-    }
 }
 
 /// The files, made at the first use.
