@@ -69,7 +69,12 @@ pub fn source(
     define("Columns of an input.", "INPUT_WIDTH", shape.width.to_string());
     define("Channels of an input, innermost.", "INPUT_CHANNELS", shape.channels.to_string());
     define("Elements of an input.", "INPUT_LEN", shape.elements().to_string());
-    define("Real input = (element - INPUT_ZERO_POINT) * INPUT_SCALE.", "INPUT_SCALE", float(input_scale));
+    define(
+        "Real input = (element - INPUT_ZERO_POINT) * INPUT_SCALE; element = round(x / INPUT_SCALE) + INPUT_ZERO_POINT, ties to \
+         even, saturated to -128..127: bomp_quantise of bomp.h.",
+        "INPUT_SCALE",
+        float(input_scale),
+    );
     define("Element that stands for 0.", "INPUT_ZERO_POINT", format!("({zero_point})"));
     define(
         "1 where an element is an image's pixel less 128.",
@@ -78,6 +83,9 @@ pub fn source(
     );
     define("Number of classes and logits.", "CLASSES", model.classes().to_string());
     define("Real logit = logit * OUTPUT_SCALE.", "OUTPUT_SCALE", float(output_scale));
+    if !is_pixel {
+        header.push_str(&quantiser(name, &upper, input_scale));
+    }
     let _ = write!(
         header,
         "\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n\
@@ -104,6 +112,28 @@ pub fn source(
     }
     source.push_str("};\n");
     Ok(Source { header, source })
+}
+
+/// A C function that quantises whole numbers without floating point; empty where no 31-bit factor is the step's.
+fn quantiser(name: &str, upper: &str, scale: f32) -> String {
+    let steps = f64::from(scale).recip();
+    let shift = 30 - steps.log2().floor() as i32;
+    if !(1..=62).contains(&shift) {
+        return String::new();
+    }
+    let multiplier = (steps * 2f64.powi(shift)).round() as u64;
+    format!(
+        "\n/* The element of a whole number x in the units of the data (raw readings, if the network was trained on them), without floating\n \
+         * point: x * {multiplier} / 2^{shift} rounded, ties to even, plus the zero point. */\n\
+         static inline int8_t {name}_quantise_input(int32_t x) {{\n  \
+         const uint64_t product = (x < 0 ? -(uint64_t)x : (uint64_t)x) * UINT64_C({multiplier});\n  \
+         const uint64_t rest = product & ((UINT64_C(1) << {shift}) - 1), half = UINT64_C(1) << {half};\n  \
+         int64_t steps = (int64_t)(product >> {shift});\n  \
+         if (rest > half || (rest == half && (steps & 1))) steps++;\n  \
+         steps = (x < 0 ? -steps : steps) + {upper}_INPUT_ZERO_POINT;\n  \
+         return (int8_t)(steps < -128 ? -128 : steps > 127 ? 127 : steps);\n}}\n",
+        half = shift - 1
+    )
 }
 
 /// A float that C reads back to the same bits.

@@ -225,6 +225,27 @@ impl Candidate {
         Ok(())
     }
 
+    /// The same integers for an input whose real step is `scale`: the first layers' weights become smaller as much as the step
+    /// becomes larger. `None` where the input goes into a layer without weights.
+    #[must_use]
+    pub fn with_input_scale(mut self, scale: f64) -> Option<Self> {
+        let ratio = self.tensors[0].scale / scale;
+        if self.tensors[0].scale == scale {
+            return Some(self);
+        }
+        self.tensors[0].scale = scale;
+        for (layer, weights) in self.network.layers.iter().zip(&mut self.weights) {
+            if !layer.inputs.contains(&0) {
+                continue;
+            }
+            let LayerWeights { weight, scale, .. } = weights.as_mut()?;
+            for value in weight.iter_mut().chain(scale) {
+                *value = (f64::from(*value) * ratio) as f32;
+            }
+        }
+        Some(self)
+    }
+
     /// Reads both files from `folder` and checks that they belong together.
     ///
     /// # Errors

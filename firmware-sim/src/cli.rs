@@ -105,7 +105,7 @@ struct RunArguments {
     /// Folder or `.npz` file of the data [default: BOMP_DATA, else Debian's Fashion-MNIST].
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// What the data's files are: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC.
+    /// What the data's files are: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC.
     #[arg(long, default_value_t = Format::Auto)]
     format: Format,
     /// Emulators at once [default: as many as there are cores].

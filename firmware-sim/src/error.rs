@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use bomp_export::board::UnknownBoard;
-use bomp_export::data::DataError;
+use bomp_export::data::{DataError, ModelDataError};
 use bomp_export::evaluate::EvaluateError;
 
 /// Why there is no verdict.
@@ -37,12 +37,16 @@ pub enum SimError {
     /// The images cannot be had.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The data are not what the model was made for.
+    #[error(transparent)]
+    ModelData(#[from] ModelDataError),
     /// The images are not what the model takes.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
     /// The device protocol sends pixels, which only one quantisation of the input makes elements of.
     #[error(
-        "{path}: its input is not pixel - 128, which is what the device protocol sends; pack the model again"
+        "{path}: its input is not pixel - 128, and the data are pixels, which is what the device protocol sends less 128; name data \
+         of real numbers with `--data`, an .npz of float32"
     )]
     InputQuantisation {
         /// The model's file.
@@ -154,6 +158,7 @@ impl SimError {
                 | Self::Model { .. }
                 | Self::Unreadable(_)
                 | Self::Data(_)
+                | Self::ModelData(_)
                 | Self::Evaluate(_)
                 | Self::InputQuantisation { .. }
                 | Self::Classes { .. }

@@ -128,7 +128,7 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
     let blob = read_model(&config.model)?;
     let model = checked(&config.model, &blob)?;
     fits(&blob, &model, board)?;
-    let (sample, dataset) = test_images(config, &model)?;
+    let (sample, dataset) = test_images(config, &model, &blob)?;
     let images = &sample.images;
     let classes = model.classes();
     let host = evaluate::logits(&model, images, config.jobs, &|_| {})?;
@@ -152,7 +152,7 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
     let image = elf::inspect(&image_path, &blob, board)?;
     enough_ram(&image, board)?;
 
-    let table = evaluate::input_table(&model)?;
+    let table = evaluate::input_table(&model, images.input)?;
     let elements: Vec<Vec<i8>> = (0..images.len())
         .map(|index| images.image(index).iter().map(|&pixel| table[usize::from(pixel)]).collect())
         .collect();
@@ -261,8 +261,8 @@ fn enough(
 }
 
 /// Test images of the data, and its name.
-fn test_images(config: &Config, model: &Model<'_>) -> Result<(data::Sample, String), SimError> {
-    let dataset = data::load(&config.data, config.format)?;
+fn test_images(config: &Config, model: &Model<'_>, blob: &[u8]) -> Result<(data::Sample, String), SimError> {
+    let dataset = data::for_model(model, (&config.model, blob), &config.data, config.format)?;
     evaluate::check_shape(model, dataset.shape)?;
     let classes = dataset.class_names.len();
     if classes != model.classes() {

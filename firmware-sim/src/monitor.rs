@@ -17,6 +17,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use bomp_export::board::Board;
+use bomp_export::candidate::Quantisation;
 use bomp_export::evaluate;
 use bomp_runtime::Model;
 use serde::{Deserialize, Serialize};
@@ -194,12 +195,12 @@ pub fn drive(config: &Config, progress: &mut Progress<'_>) -> Result<Session, Si
     let board = Board::find(&config.board)?;
     let blob = crate::read_model(&config.model)?;
     let model = crate::checked(&config.model, &blob)?;
-    let (sample, _) = crate::test_images(config, &model)?;
+    let (sample, _) = crate::test_images(config, &model, &blob)?;
     let images = &sample.images;
     let host = evaluate::logits(&model, images, config.jobs, &|_| {})?;
     let classes = model.classes();
     let folder = crate::folder(config)?;
-    let image = built(config, board, &blob, &model, folder.path(), progress)?;
+    let image = built(config, board, (&blob, &model), images.input, folder.path(), progress)?;
     let mut link = Link::open(board, &image, folder.path(), config.timeout)?;
     let name = link.bracket("name", "m-name-dut-[")?;
     let profile = link.bracket("profile", "m-profile-[")?;
@@ -241,23 +242,25 @@ pub fn connect(config: &Config, progress: &mut Progress<'_>) -> Result<ExitCode,
     let blob = crate::read_model(&config.model)?;
     let model = crate::checked(&config.model, &blob)?;
     let folder = crate::folder(config)?;
-    let image = built(config, board, &blob, &model, folder.path(), progress)?;
+    // Whoever sends bytes knows what they stand for.
+    let input = evaluate::input(&model)?;
+    let image = built(config, board, (&blob, &model), input, folder.path(), progress)?;
     let status = emulator(board, &image).status();
     let status = status.map_err(|cause| SimError::Program { program: QEMU.into(), cause })?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// The linked image for a model whose input is the pixels less 128, which is all that the protocol can send.
+/// The linked image for a model whose input is the bytes of `input` less 128, which is all that the protocol can send.
 fn built(
     config: &Config,
     board: &'static Board,
-    blob: &[u8],
-    model: &Model<'_>,
+    (blob, model): (&[u8], &Model<'_>),
+    input: Quantisation,
     folder: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<std::path::PathBuf, SimError> {
     crate::fits(blob, model, board)?;
-    let table = evaluate::input_table(model)?;
+    let table = evaluate::input_table(model, input)?;
     if (0..=255u8).any(|pixel| table[usize::from(pixel)] != (pixel ^ 0x80) as i8) {
         return Err(SimError::InputQuantisation { path: config.model.clone() });
     }

@@ -21,6 +21,7 @@ pub mod arena;
 pub mod blob;
 pub mod engine;
 pub mod error;
+mod input;
 pub mod kernels;
 pub mod layer;
 pub mod plan;

@@ -53,6 +53,7 @@ fn config(strategy: StrategyKind, seed: u64, change: impl Fn(&mut Preset)) -> St
         name: "invented".into(),
         sha256: String::new(),
         summary: Some(summary(&[500; 4])),
+        input: None,
     };
     let limits = Limits { max_size: Some(10_000), ..Limits::default() };
     preset.config(seed, Space::open("extended").unwrap(), limits, data)

@@ -36,6 +36,7 @@ fn config(strategy: StrategyKind, policies_per_network: u64, early_stopping: boo
         name: "invented".into(),
         sha256: String::new(),
         summary: None,
+        input: None,
     };
     let limits = Limits { max_size: Some(9_000), max_ram: Some(16_000), max_macs: Some(1_000_000) };
     preset.config(5, Space::open("extended").unwrap(), limits, data)

@@ -26,6 +26,7 @@ pub fn config(strategy: StrategyKind, trials: u64, seed: u64) -> StudyConfig {
         name: "invented".into(),
         sha256: String::new(),
         summary: None,
+        input: None,
     };
     let limits = Limits { max_size: Some(9_000), max_ram: Some(16_000), max_macs: Some(1_000_000) };
     preset.config(seed, Space::open("extended").expect("built in"), limits, data)

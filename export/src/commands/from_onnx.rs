@@ -39,7 +39,7 @@ pub(super) struct FromOnnx {
     /// Folder or .npz file with the images [default: BOMP_DATA, or Fashion-MNIST where Debian installs it]
     #[arg(long, value_name = "PATH", requires = "check")]
     data: Option<PathBuf>,
-    /// Layout of the data: auto, idx, cifar10, cifar100, npz, folder or folder:HxWxC
+    /// Layout of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC
     #[arg(long, default_value_t = Format::Auto, requires = "check")]
     format: Format,
     /// Use a sample of so many test images, stratified by class, the same in every call [default: all]
@@ -137,7 +137,8 @@ impl FromOnnx {
         let engine = OnnxRuntime::find()?;
         let threads = super::threads(self.threads);
         let folder = self.data.clone().unwrap_or_else(data::default_folder);
-        let dataset = data::load(&folder, self.format)?;
+        let dataset = data::load_for(&folder, self.format, evaluate::input(model)?)?;
+        super::print_notes(&dataset.notes);
         dataset.expect(evaluate::input_shape(model), model.classes())?;
         let sample = data::test_sample(&dataset, SampleSize::new(self.images, SampleSize::All))?;
         let images = &sample.images;

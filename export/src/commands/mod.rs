@@ -143,6 +143,13 @@ fn model<'a>(path: &Path, bytes: &'a [u8]) -> anyhow::Result<Model<'a>> {
     Model::new(bytes).map_err(|error| anyhow!("{}: {}", path.display(), kind::no_model(bytes, error)))
 }
 
+/// Tells on standard error how data were read where that is not plain.
+fn print_notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
+}
+
 fn print_json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
     let text = text::json(&serde_json::to_string_pretty(value)?);
     Ok(writeln!(out, "{text}")?)

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use crate::candidate::Quantisation;
 use crate::ir::Shape;
 
 use super::classes::read_names;
@@ -96,7 +97,8 @@ impl Layout {
     }
 
     fn read(&self, folder: &Path, files: &[&str]) -> Result<Images, DataError> {
-        let mut images = Images { pixels: Vec::new(), labels: Vec::new(), shape: SHAPE };
+        let mut images =
+            Images { pixels: Vec::new(), labels: Vec::new(), shape: SHAPE, input: Quantisation::IMAGE };
         for name in files {
             let path = folder.join(name);
             if !path.exists() {

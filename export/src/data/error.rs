@@ -124,7 +124,7 @@ pub enum DataError {
     },
     /// A word that names no format.
     #[error(
-        "unknown data format `{given}`; one of auto, idx, cifar10, cifar100, npz, folder, folder:HxWxC with C 1 or 3"
+        "unknown data format `{given}`; one of auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder, folder:HxWxC with C 1 or 3"
     )]
     Format {
         /// What was given.

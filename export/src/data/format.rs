@@ -6,17 +6,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::candidate::Quantisation;
+
 use super::cifar::{CIFAR10, CIFAR100, Layout};
 use super::error::DataError;
 use super::folder::Resize;
 use super::locate::locate;
+use super::npz::Layout as NpzLayout;
 use super::{Dataset, SETUP, folder, foreign, idx, npz};
 
 /// Where Debian's package `dataset-fashion-mnist` puts its files.
 const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 
-/// What the files are. Written `auto`, `idx`, `cifar10`, `cifar100`, `npz`, `folder`, or `folder:HxWxC` with `:crop` or `:stretch`
-/// behind it if pictures of other proportions are to be cut or distorted instead of letterboxed.
+/// What the files are. Written `auto`, `idx`, `cifar10`, `cifar100`, `npz`, `npz:nchw`, `npz:nhwc`, `folder`, or `folder:HxWxC` with
+/// `:crop` or `:stretch` behind it if pictures of other proportions are to be cut or distorted instead of letterboxed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// Found out from the names of the files, in the order below.
@@ -30,6 +33,10 @@ pub enum Format {
     Cifar100,
     /// An `.npz` file, or a folder with exactly one.
     Npz,
+    /// The same with channels first, `[N, C, H, W]`.
+    NpzNchw,
+    /// The same with channels last, even where a shape looks like channels first.
+    NpzNhwc,
     /// `train/CLASS/*`, `test/CLASS/*` and perhaps `val/CLASS/*`, or `CLASS/*` alone, of which a fixed fifth of each class is
     /// the test part.
     Folder {
@@ -46,6 +53,8 @@ impl fmt::Display for Format {
             Format::Cifar10 => f.write_str("cifar10"),
             Format::Cifar100 => f.write_str("cifar100"),
             Format::Npz => f.write_str("npz"),
+            Format::NpzNchw => f.write_str("npz:nchw"),
+            Format::NpzNhwc => f.write_str("npz:nhwc"),
             Format::Folder { resize: None } => f.write_str("folder"),
             Format::Folder { resize: Some(resize) } => write!(f, "folder:{resize}"),
         }
@@ -62,6 +71,8 @@ impl FromStr for Format {
             "cifar10" => Format::Cifar10,
             "cifar100" => Format::Cifar100,
             "npz" => Format::Npz,
+            "npz:nchw" => Format::NpzNchw,
+            "npz:nhwc" => Format::NpzNhwc,
             "folder" => Format::Folder { resize: None },
             _ => {
                 let resize = given.strip_prefix("folder:").and_then(|resize| resize.parse().ok());
@@ -85,11 +96,24 @@ pub fn default_folder() -> PathBuf {
 /// # Errors
 /// A [`DataError`] for a missing, truncated, foreign or inconsistent file.
 pub fn load(path: &Path, format: Format) -> Result<Dataset, DataError> {
+    load_as(path, format, None)
+}
+
+/// Loads all of the data at `path` for a model whose input is quantised as `input`: real numbers are quantised so too. Pixels stay
+/// pixels; what a model with another input makes of them is up to the caller.
+///
+/// # Errors
+/// As [`load`]; also for real numbers of another scale, and for a model of pixels.
+pub fn load_for(path: &Path, format: Format, input: Quantisation) -> Result<Dataset, DataError> {
+    load_as(path, format, Some(input))
+}
+
+fn load_as(path: &Path, format: Format, input: Option<Quantisation>) -> Result<Dataset, DataError> {
     if !path.exists() {
         return Err(DataError::Missing { path: path.to_owned(), remedy: SETUP });
     }
     if !path.is_dir() {
-        return load_file(path, format);
+        return load_file(path, format, input);
     }
     let layout = match format {
         Format::Auto => None,
@@ -106,7 +130,9 @@ pub fn load(path: &Path, format: Format) -> Result<Dataset, DataError> {
         Format::Idx => idx::load(&folder),
         Format::Cifar10 => CIFAR10.load(&folder),
         Format::Cifar100 => CIFAR100.load(&folder),
-        Format::Npz => npz::load(&only_npz(&folder)?),
+        Format::Npz | Format::NpzNchw | Format::NpzNhwc => {
+            npz::load(&only_npz(&folder)?, npz_layout(found), input)
+        }
         Format::Folder { resize } => folder::load(&folder, resize),
         Format::Auto => return Err(unrecognised(path)?),
     }?;
@@ -128,7 +154,7 @@ fn recognise(folder: &Path, layout: Option<Format>) -> Result<Option<Format>, Da
             Format::Idx => idx::is_here(folder),
             Format::Cifar10 => CIFAR10.is_here(folder),
             Format::Cifar100 => CIFAR100.is_here(folder),
-            Format::Npz => !npz_files(folder)?.is_empty(),
+            Format::Npz | Format::NpzNchw | Format::NpzNhwc => !npz_files(folder)?.is_empty(),
             Format::Folder { .. } => folder::are_here(folder)?,
             Format::Auto => false,
         };
@@ -157,7 +183,7 @@ fn unrecognised(folder: &Path) -> Result<DataError, DataError> {
 }
 
 /// Loads a file, which is an `.npz` archive or refused.
-fn load_file(path: &Path, format: Format) -> Result<Dataset, DataError> {
+fn load_file(path: &Path, format: Format, input: Option<Quantisation>) -> Result<Dataset, DataError> {
     let unusable = |problem: String| Err(DataError::Unusable { path: path.to_owned(), problem });
     if !path.is_file() {
         return unusable(
@@ -165,8 +191,8 @@ fn load_file(path: &Path, format: Format) -> Result<Dataset, DataError> {
         );
     }
     match format {
-        Format::Npz => npz::load(path),
-        Format::Auto if is_npz(path) => npz::load(path),
+        Format::Npz | Format::NpzNchw | Format::NpzNhwc => npz::load(path, npz_layout(format), input),
+        Format::Auto if is_npz(path) => npz::load(path, NpzLayout::Likely, input),
         Format::Auto if is_part_of_a_layout(path) => {
             unusable(format!("one file of a data set; name its folder, {}", parent(path).display()))
         }
@@ -201,6 +227,15 @@ fn is_part_of_a_layout(path: &Path) -> bool {
 
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where the channels are in an archive of this format.
+fn npz_layout(format: Format) -> NpzLayout {
+    match format {
+        Format::NpzNchw => NpzLayout::ChannelsFirst,
+        Format::NpzNhwc => NpzLayout::ChannelsLast,
+        _ => NpzLayout::Likely,
+    }
 }
 
 fn is_npz(path: &Path) -> bool {

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::candidate::Quantisation;
 use crate::ir::Shape;
 
 use super::classes::{CLASSES_FILE, LabelBytes, class_names};
@@ -153,7 +154,7 @@ fn load_part(
     let labels = stream.bytes(u64::from(count), "the labels")?.into_iter().map(u16::from).collect();
     stream.end()?;
 
-    Ok((Images { pixels, labels, shape }, label_bytes))
+    Ok((Images { pixels, labels, shape, input: Quantisation::IMAGE }, label_bytes))
 }
 
 /// Reads the header; `RANK` dimensions of unsigned bytes, none of them zero, are demanded.

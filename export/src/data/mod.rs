@@ -2,7 +2,8 @@
 //!
 //! What [`load`] returns is complete and consistent: every image has one shape, every label names a class, neither part
 //! is empty, and the order depends on nothing but the files. Pixels stay `u8`; the device's input is `pixel - 128`, and
-//! nothing here normalises or augments. Anything else is a [`DataError`] that names the file and the byte or entry.
+//! nothing here normalises or augments. Features, which are real numbers, are quantised to the same bytes; what a byte stands
+//! for is kept with them ([`Images::input`]). Anything else is a [`DataError`] that names the file and the byte or entry.
 //!
 //! ```no_run
 //! use bomp_export::data::{self, Format, ValidationSize};
@@ -17,11 +18,13 @@
 mod cifar;
 mod classes;
 mod error;
+mod features;
 mod folder;
 mod foreign;
 mod format;
 mod idx;
 mod locate;
+mod model;
 mod npy;
 mod npz;
 mod sample;
@@ -33,11 +36,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::candidate::Quantisation;
 use crate::ir::Shape;
 
 pub use error::{DataError, Place};
 pub use folder::{Fit, Resize};
-pub use format::{Format, default_folder, load};
+pub use format::{Format, default_folder, load, load_for};
+pub use model::{ModelDataError, for_model};
 pub use sample::{Sample, SampleSize, describe, image_count, stratified, test_sample};
 pub use split::{Split, ValidationSize, split};
 pub use summary::{ClassImages, Summary, summarise};
@@ -49,17 +54,33 @@ const SETUP: &str = "`cargo xtask setup` installs Fashion-MNIST, `--data` names 
 const MAX_SIZE: usize = 65_535;
 
 /// Images of one shape and their labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Images {
-    /// `[N, H, W, C]`, row-major, each value 0 to 255.
+    /// `[N, H, W, C]`, row-major, each value 0 to 255: the int8 input of the device plus 128.
     pub pixels: Vec<u8>,
     /// `[N]`, the index of each image's class.
     pub labels: Vec<u16>,
     /// `[H, W, C]`.
     pub shape: Shape,
+    /// What a byte stands for: (byte - 128 - zero point) * scale. It is [`Quantisation::IMAGE`] for pixels; for features the
+    /// scale is a float32.
+    pub input: Quantisation,
 }
 
 impl Images {
+    /// Whether these are pixels, 0 to 255, and not features.
+    pub fn are_pixels(&self) -> bool {
+        self.input == Quantisation::IMAGE
+    }
+
+    /// The real number that a byte stands for, as float32: 0 to 1 for pixels.
+    pub fn value(&self, byte: u8) -> f32 {
+        if self.are_pixels() {
+            return f32::from(byte) / 255.0;
+        }
+        f32::from(i16::from(byte) - 128 - i16::from(self.input.zero_point)) * self.input.scale as f32
+    }
+
     /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -92,6 +113,7 @@ impl Images {
             pixels,
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
             shape: self.shape,
+            input: self.input,
         }
     }
 
@@ -109,7 +131,7 @@ impl Images {
 }
 
 /// A training part, a test part and the names of their classes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// `fashion-mnist` where the contents are exactly that; else the name of the file or folder.
     pub name: String,
@@ -122,8 +144,8 @@ pub struct Dataset {
     /// Touched once, at the end.
     pub test: Images,
     /// SHA-256 in hexadecimal: height, width and channels, then for the training and the test part the number of images
-    /// (all as little-endian `u64`), the labels (little-endian `u16`) and the pixels. It says whether two runs saw the
-    /// same data, whatever files it came from. A validation part of the data's own is covered too.
+    /// (all as little-endian `u64`), the labels (little-endian `u16`) and the pixels; then, for features only, the
+    /// scale (little-endian `f64`) and the zero point of the input. It says whether two runs saw the same data, whatever files it came from. A validation part of the data's own is covered too.
     pub sha256: String,
     /// The number of images at the end of `train` that came as a validation part of their own; 0 without one.
     pub own_validation: usize,
@@ -155,7 +177,7 @@ impl Dataset {
         if [height, width, channels].iter().any(|&size| size > MAX_SIZE) {
             return Err(refuse(format!("images of {}; no size may be above {MAX_SIZE}", train.shape)));
         }
-        debug_assert_eq!(train.shape, test.shape);
+        debug_assert_eq!((train.shape, train.input), (test.shape, test.input));
         let canonical = path.canonicalize();
         let path = canonical.as_deref().unwrap_or(path);
         // torchvision keeps the files of MNIST in `MNIST/raw`.
@@ -224,6 +246,10 @@ fn checksum(train: &Images, test: &Images) -> String {
         let labels: Vec<u8> = images.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
         hash.update(labels);
         hash.update(&images.pixels);
+    }
+    if !train.are_pixels() {
+        hash.update(train.input.scale.to_le_bytes());
+        hash.update(train.input.zero_point.to_le_bytes());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -11,7 +11,77 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// NumPy pads to 64 bytes and itself refuses more than 10,000.
 const MAX_TEXT: u32 = 10_000;
 
-/// A plain integer element type; everything else is refused.
+/// An element type as far as data sets have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    Integer(Integer),
+    /// True or false, a byte each.
+    Bool,
+    Float(Float),
+    /// Text of so many characters, four bytes each, zeros after its end.
+    Text {
+        big_endian: bool,
+        length: usize,
+    },
+    /// Text of so many bytes, zeros after its end.
+    Bytes {
+        length: usize,
+    },
+    /// Pickled Python objects.
+    Object,
+    Other,
+}
+
+impl Element {
+    /// Bytes of an element; `None` where elements are not read.
+    pub(super) fn size(self) -> Option<usize> {
+        match self {
+            Element::Integer(integer) => Some(integer.bytes),
+            Element::Float(float) => Some(float.bytes),
+            Element::Bool => Some(1),
+            Element::Text { length, .. } => length.checked_mul(4),
+            Element::Bytes { length } => Some(length),
+            Element::Object | Element::Other => None,
+        }
+    }
+}
+
+/// A floating-point element type of 2, 4 or 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Float {
+    pub(super) big_endian: bool,
+    pub(super) bytes: usize,
+}
+
+impl Float {
+    /// The value of one element; `element` has [`Float::bytes`] bytes.
+    pub(super) fn value(self, element: &[u8]) -> f64 {
+        let shift = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+        let bits = match self.big_endian {
+            true => element.iter().fold(0, shift),
+            false => element.iter().rev().fold(0, shift),
+        };
+        match self.bytes {
+            2 => half(bits as u16),
+            4 => f64::from(f32::from_bits(bits as u32)),
+            _ => f64::from_bits(bits),
+        }
+    }
+}
+
+/// The value of a float16.
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (fraction + 1024.0) * 2f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
+}
+
+/// A plain integer element type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Integer {
     pub(super) signed: bool,
@@ -38,8 +108,7 @@ impl Integer {
 pub(super) struct Header {
     /// The element type as written, for messages.
     pub(super) descr: String,
-    /// The element type, when it is an integer.
-    pub(super) integer: Option<Integer>,
+    pub(super) element: Element,
     pub(super) fortran_order: bool,
     pub(super) shape: Vec<u64>,
 }
@@ -102,7 +171,7 @@ impl<'a> Parser<'a> {
         }
         match (descr, fortran_order, shape) {
             (Some(descr), Some(fortran_order), Some(shape)) => {
-                Ok(Header { descr: descr.to_owned(), integer: integer(descr), fortran_order, shape })
+                Ok(Header { descr: descr.to_owned(), element: element(descr), fortran_order, shape })
             }
             _ => Err((self.at, "key descr, fortran_order or shape missing")),
         }
@@ -167,27 +236,78 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Understands `<i8`, `|u1`, `>u2` and the like.
-fn integer(descr: &str) -> Option<Integer> {
+/// Understands `<i8`, `|u1`, `>f4`, `|b1`, `<U7`, `|S7`, `|O` and the like.
+fn element(descr: &str) -> Element {
+    known(descr).unwrap_or(Element::Other)
+}
+
+fn known(descr: &str) -> Option<Element> {
     let mut characters = descr.chars();
     let order = characters.next()?;
-    let signed = match characters.next()? {
-        'i' => true,
-        'u' => false,
+    let kind = characters.next()?;
+    let size = characters.as_str();
+    let big_endian = order == '>';
+    let ordered = big_endian || order == '<';
+    // Only digits: `parse` would take a sign.
+    let number =
+        || size.bytes().all(|byte| byte.is_ascii_digit()).then(|| size.parse::<usize>().ok()).flatten();
+    Some(match (kind, number()) {
+        ('i' | 'u', Some(bytes @ (1 | 2 | 4 | 8))) if ordered || bytes == 1 && order == '|' => {
+            Element::Integer(Integer { signed: kind == 'i', big_endian, bytes })
+        }
+        ('f', Some(bytes @ (2 | 4 | 8))) if ordered => Element::Float(Float { big_endian, bytes }),
+        ('b', Some(1)) if order == '|' => Element::Bool,
+        ('U', Some(length)) if ordered => Element::Text { big_endian, length },
+        ('S', Some(length)) if order == '|' => Element::Bytes { length },
+        ('O', _) if order == '|' => Element::Object,
         _ => return None,
-    };
-    let bytes = match characters.as_str() {
-        "1" => 1,
-        "2" => 2,
-        "4" => 4,
-        "8" => 8,
-        _ => return None,
-    };
-    let big_endian = match order {
-        '<' => false,
-        '>' => true,
-        '|' if bytes == 1 => false,
-        _ => return None,
-    };
-    Some(Integer { signed, big_endian, bytes })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn element_types_are_told_apart() {
+        let float = |big_endian, bytes| Element::Float(Float { big_endian, bytes });
+        let integer = |signed, big_endian, bytes| Element::Integer(Integer { signed, big_endian, bytes });
+        for (descr, expected) in [
+            ("|u1", integer(false, false, 1)),
+            (">i8", integer(true, true, 8)),
+            ("<f2", float(false, 2)),
+            (">f8", float(true, 8)),
+            ("|b1", Element::Bool),
+            ("<U7", Element::Text { big_endian: false, length: 7 }),
+            ("|S12", Element::Bytes { length: 12 }),
+            ("|O", Element::Object),
+        ] {
+            assert_eq!(element(descr), expected, "{descr}");
+        }
+        for descr in ["", "<", "|u2", "<i3", "<f16", "<c8", "<M8[s]", "<U", "<U+1", "|V8", "?b1"] {
+            assert_eq!(element(descr), Element::Other, "{descr}");
+        }
+    }
+
+    #[test]
+    fn floats_are_what_numpy_writes() {
+        let value = |big_endian, element: &[u8]| Float { big_endian, bytes: element.len() }.value(element);
+        // np.float16([1, -2, 65504, 6e-8, 0.33325, -0.0])
+        for (bits, expected) in [
+            (0x3c00u16, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_477_539_063e-8),
+            (0x3555, 0.333_251_953_125),
+            (0x8000, 0.0),
+        ] {
+            assert_eq!(value(false, &bits.to_le_bytes()), expected);
+            assert_eq!(value(true, &bits.to_be_bytes()), expected);
+        }
+        assert_eq!(value(false, &0x7c00u16.to_le_bytes()), f64::INFINITY);
+        assert_eq!(value(false, &0xfc00u16.to_le_bytes()), f64::NEG_INFINITY);
+        assert!(value(false, &0x7e00u16.to_le_bytes()).is_nan());
+        assert_eq!(value(true, &1.5f32.to_be_bytes()), 1.5);
+        assert_eq!(value(false, &(-0.1f64).to_le_bytes()), -0.1);
+    }
 }

@@ -40,7 +40,7 @@ pub fn image_count(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 /// Test images for a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The images, in the order of the data.
     pub images: Images,

@@ -260,7 +260,7 @@ impl Pixels {
                 }
                 if low == high {
                     pixels.constant += 1;
-                } else if high <= DARK {
+                } else if images.are_pixels() && high <= DARK {
                     pixels.dark += 1;
                 }
             }

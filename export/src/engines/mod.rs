@@ -84,7 +84,8 @@ pub trait Session {
 const BATCH: usize = 50;
 
 /// Float logits [N, CLASSES] of all images, on `threads` threads (at least one). Calls `progress(images)` whenever that
-/// many more are done, from any of the threads. The file takes float32 [N, C, H, W], pixels 0..=255 as 0..1.
+/// many more are done, from any of the threads. The file takes float32 [N, C, H, W], pixels 0..=255 as 0..1, features as they
+/// are after quantisation.
 ///
 /// # Errors
 /// What the engine says.
@@ -131,16 +132,14 @@ pub fn logits(
     Ok(logits)
 }
 
-/// The images of `range` as float32 [`batch`, C, H, W] in 0..1; zeros after the last.
+/// The images of `range` as float32 [`batch`, C, H, W], pixels in 0..1; zeros after the last.
 fn pixels(images: &Images, range: std::ops::Range<usize>, batch: usize) -> Tensor {
     let shape = images.shape;
     let mut values = Vec::with_capacity(batch * shape.elements());
     for index in range {
         let image = images.image(index);
         for channel in 0..shape.channels {
-            values.extend(
-                image.iter().skip(channel).step_by(shape.channels).map(|&pixel| f32::from(pixel) / 255.0),
-            );
+            values.extend(image.iter().skip(channel).step_by(shape.channels).map(|&byte| images.value(byte)));
         }
     }
     values.resize(batch * shape.elements(), 0.0);

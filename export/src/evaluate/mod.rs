@@ -12,6 +12,7 @@ use thiserror::Error;
 use bomp_runtime::engine::argmax;
 use bomp_runtime::{Model, RunError, arena};
 
+use crate::candidate::Quantisation;
 use crate::data::Images;
 use crate::ir::Shape;
 
@@ -31,6 +32,17 @@ pub enum EvaluateError {
         images: Shape,
         /// Shape of the model's input.
         model: Shape,
+    },
+    /// The images are features of another quantisation than the model's input.
+    #[error(
+        "the images are features quantised with step {} and zero point {}, the model's input has step {} and zero point \
+         {}: load them with the model's own quantisation", .images.scale, .images.zero_point, .model.scale, .model.zero_point
+    )]
+    Input {
+        /// Quantisation of the images.
+        images: Quantisation,
+        /// Quantisation of the model's input.
+        model: Quantisation,
     },
     /// A scale in the model's header is not a positive number.
     #[error("the model's header field `{field}` is {value}, not a positive number: pack the model again")]
@@ -73,12 +85,31 @@ fn positive(field: &'static str, value: f32) -> Result<f32, EvaluateError> {
     if value.is_finite() && value > 0.0 { Ok(value) } else { Err(EvaluateError::Scale { field, value }) }
 }
 
-/// The input element for each pixel value: pixel / 255 quantised with the input's scale and zero point, as ONNX's
-/// `QuantizeLinear` does it (ties to even). It is pixel - 128 for [`crate::candidate::Quantisation::IMAGE`].
+/// Quantisation of the model's input.
 ///
 /// # Errors
 /// [`EvaluateError::Scale`].
-pub fn input_table(model: &Model<'_>) -> Result<[i8; 256], EvaluateError> {
+pub fn input(model: &Model<'_>) -> Result<Quantisation, EvaluateError> {
+    let (scale, zero_point) = (input_scale(model)?, model.input_zero_point());
+    // The header holds the step of pixels as float32.
+    let pixels = (scale, zero_point) == (Quantisation::IMAGE.scale as f32, Quantisation::IMAGE.zero_point);
+    Ok(if pixels { Quantisation::IMAGE } else { Quantisation { scale: f64::from(scale), zero_point } })
+}
+
+/// The input element for each byte of images whose bytes stand for `images`. Of pixels: pixel / 255 quantised with the input's
+/// scale and zero point, as ONNX's `QuantizeLinear` does it (ties to even), which is pixel - 128 for [`Quantisation::IMAGE`]. Of
+/// features: byte - 128, as they are quantised already.
+///
+/// # Errors
+/// [`EvaluateError::Scale`]; [`EvaluateError::Input`] for features of another quantisation than the model's.
+pub fn input_table(model: &Model<'_>, images: Quantisation) -> Result<[i8; 256], EvaluateError> {
+    if images != Quantisation::IMAGE {
+        let model = input(model)?;
+        if model != images {
+            return Err(EvaluateError::Input { images, model });
+        }
+        return Ok(std::array::from_fn(|byte| (byte as u8 ^ 0x80) as i8));
+    }
     let scale = input_scale(model)?;
     let zero_point = f32::from(model.input_zero_point());
     // `as` saturates, which is what quantisation asks for.
@@ -114,7 +145,7 @@ pub fn logits(
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<i32>, EvaluateError> {
     check_shape(model, images.shape)?;
-    let table = input_table(model)?;
+    let table = input_table(model, images.input)?;
     let classes = model.classes();
     let mut logits = vec![0; images.len() * classes];
     let work = Mutex::new(logits.chunks_mut(LANES * classes).enumerate());
@@ -218,7 +249,7 @@ mod tests {
                 write::blob(&lower::lower(&testing::candidate(seed, &Limits::SMALL)).unwrap()).unwrap();
             let model = Model::new(&blob).unwrap();
             let images = testing::images(input_shape(&model), 5, model.classes(), &mut Numbers::new(seed));
-            let table = input_table(&model).unwrap();
+            let table = input_table(&model, images.input).unwrap();
             let mut alone = vec![0; 5 * model.classes()];
             one_by_one(&model, |index, place| quantise(&table, images.image(index), place), &mut alone)
                 .unwrap();

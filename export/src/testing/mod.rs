@@ -131,7 +131,7 @@ pub fn float_logits(candidate: &Candidate, image: &[u8]) -> Vec<f64> {
 pub fn images(shape: Shape, count: usize, classes: usize, numbers: &mut Numbers) -> Images {
     let pixels = (0..count * shape.elements()).map(|_| numbers.within(0..=255) as u8).collect();
     let labels = (0..count).map(|_| numbers.within(0..=classes - 1) as u16).collect();
-    Images { pixels, labels, shape }
+    Images { pixels, labels, shape, input: Quantisation::IMAGE }
 }
 
 fn layer_weights(

@@ -103,7 +103,7 @@ pub fn compare_layers(
             model.layer_count()
         )));
     }
-    let table = evaluate::input_table(model)?;
+    let table = evaluate::input_table(model, images.input)?;
     let mut probes = Vec::with_capacity(model.layer_count());
     for (index, layer) in model.layers().enumerate() {
         let mut inputs = vec![layer.source];

@@ -9,6 +9,7 @@ mod idx;
 mod npz;
 mod parts;
 mod pictures;
+mod real;
 mod split;
 mod summary;
 mod wrong_paths;
@@ -57,6 +58,8 @@ fn formats_are_written_as_they_are_read() {
         "cifar10",
         "cifar100",
         "npz",
+        "npz:nchw",
+        "npz:nhwc",
         "folder",
         "folder:28x32x3",
         "folder:9x1x1",
@@ -69,6 +72,8 @@ fn formats_are_written_as_they_are_read() {
         "",
         "Auto",
         "mnist",
+        "npz:",
+        "npz:chw",
         "folder:",
         "folder:28x28",
         "folder:0x1x1",

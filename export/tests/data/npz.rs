@@ -15,7 +15,7 @@ pub(super) fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     npy_with(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"), data)
 }
 
-fn npy_with(header: &str, data: &[u8]) -> Vec<u8> {
+pub(super) fn npy_with(header: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{header}\n");
     [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
 }
@@ -107,7 +107,11 @@ fn a_foreign_array_is_named() {
     let folder = tempdir().unwrap();
     let pixels = [0; 6];
     let cases: [(&str, Vec<u8>, &[&str]); 20] = [
-        ("x_train", npy("<f4", "(3, 1, 2, 1)", &[0; 24]), &["entry x_train", "<f4", "uint8"]),
+        (
+            "x_train",
+            npy("<f4", "(3, 1, 2, 1)", &[0; 24]),
+            &["entry x_train", "<f4", "x_test is uint8", "one type"],
+        ),
         ("x_test", npy("|i1", "(1, 1, 2)", &[0; 2]), &["entry x_test", "|i1", "uint8"]),
         ("x_train", npy("|u1", "(3, 2)", &pixels), &["entry x_train", "[3, 2]", "[N, H, W]"]),
         ("x_train", npy("|u1", "(3, 0, 2)", &[]), &["entry x_train", "empty"]),
@@ -137,8 +141,8 @@ fn a_foreign_array_is_named() {
             [&b"\x93NUMPY\x09\x00"[..], &[0; 90]].concat(),
             &["entry x_train", "byte 6", "version 9"],
         ),
-        ("y_train", npy("<f8", "(3,)", &[0; 24]), &["entry y_train", "<f8", "integers"]),
-        ("y_train", npy("|u1", "(3, 2)", &pixels), &["entry y_train", "[3, 2]", "[N, 1]"]),
+        ("y_train", npy("<c8", "(3,)", &[0; 24]), &["entry y_train", "<c8", "y_train.astype(np.int64)"]),
+        ("y_train", npy("|u1", "(3, 2)", &pixels), &["entry y_train", "row 0 has 0 ones", "multi-label"]),
         ("y_train", npy("|u1", "(2,)", &[0, 1]), &["entry y_train", "2 labels for the 3 images of x_train"]),
         ("y_train", npy("|i1", "(3,)", &[0, 255, 1]), &["entry y_train", "label -1 of image 1"]),
         ("y_test", npy("<i4", "(1,)", &65_536i32.to_le_bytes()), &["entry y_test", "label 65536 of image 0"]),

@@ -1,12 +1,17 @@
 //! The validation part.
 
+use bomp_export::candidate::Quantisation;
 use bomp_export::data::{self, DataError, Dataset, Images, SampleSize, ValidationSize};
 use bomp_export::ir::Shape;
 use proptest::prelude::*;
 
 fn dataset(labels: Vec<u16>, classes: usize) -> Dataset {
-    let images =
-        |labels: Vec<u16>| Images { pixels: vec![0; labels.len()], labels, shape: Shape::new(1, 1, 1) };
+    let images = |labels: Vec<u16>| Images {
+        pixels: vec![0; labels.len()],
+        labels,
+        shape: Shape::new(1, 1, 1),
+        input: Quantisation::IMAGE,
+    };
     Dataset {
         name: "labels".to_owned(),
         shape: Shape::new(1, 1, 1),

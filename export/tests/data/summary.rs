@@ -1,5 +1,6 @@
 //! What a look at data shows.
 
+use bomp_export::candidate::Quantisation;
 use bomp_export::data::{self, Dataset, Images, Split, Summary, ValidationSize, summarise};
 use bomp_export::ir::Shape;
 
@@ -16,6 +17,7 @@ fn images(list: &[([u8; 6], u16)]) -> Images {
         pixels: list.iter().flat_map(|(pixels, _)| *pixels).collect(),
         labels: list.iter().map(|&(_, label)| label).collect(),
         shape: SHAPE,
+        input: Quantisation::IMAGE,
     }
 }
 
@@ -149,6 +151,7 @@ fn many_equal_images_are_no_trouble() {
         pixels: pixels[range.start * size..range.end * size].to_vec(),
         labels: labels[range].to_vec(),
         shape,
+        input: Quantisation::IMAGE,
     };
     let data = Dataset {
         shape,

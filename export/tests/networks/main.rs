@@ -31,7 +31,7 @@ fn packed(seed: u64, limits: &Limits) -> Packed {
 fn trace<K: Kernels>(model: &Model<'_>, seed: u64) -> (Vec<Vec<i8>>, Vec<i32>) {
     let image = testing::images(evaluate::input_shape(model), 1, 2, &mut Numbers::new(seed ^ 1));
     let mut input = vec![0; model.input_len()];
-    evaluate::quantise(&evaluate::input_table(model).unwrap(), image.image(0), &mut input);
+    evaluate::quantise(&evaluate::input_table(model, image.input).unwrap(), image.image(0), &mut input);
     let mut tensors = vec![input.clone()];
     // What is in the arena beforehand must not matter.
     let mut words = vec![seed as u32; arena::words(model.arena_size())];

@@ -1,7 +1,8 @@
 /* Classifies images with a packed model: check it once, then quantise, run, take the largest logit.
  *
- * Images come from the host's file images.bin, raw pixels [H, W, C], one after the other; for each one a line goes to the
- * host's console: the class, its name, and all logits. Replace the two by a camera and whatever acts on the class. */
+ * Inputs come from the host's file images.bin, one after the other: raw pixels [H, W, C] of a byte each for a network of pixels,
+ * float32 in the units of the data for a network of features. For each one a line goes to the host's console: the class, its
+ * name, and all logits. Replace the two by a camera or a sensor and whatever acts on the class. */
 
 #include "bomp.h"
 #include "host.h"
@@ -9,15 +10,20 @@
 
 /* RAM for activations. The macro is the model's own figure; a smaller arena is refused by bomp_run. */
 _Alignas(4) static int8_t arena[NETWORK_ARENA_BYTES];
-static uint8_t pixels[NETWORK_INPUT_LEN];
+#if NETWORK_INPUT_IS_PIXEL
+static uint8_t values[NETWORK_INPUT_LEN];
+#else
+static float values[NETWORK_INPUT_LEN];
+#endif
 static int8_t input[NETWORK_INPUT_LEN];
 static int32_t logits[NETWORK_CLASSES];
 
-static int8_t element(uint8_t pixel) {
+static int8_t element(size_t at) {
 #if NETWORK_INPUT_IS_PIXEL
-  return bomp_quantise_pixel(pixel);
+  return bomp_quantise_pixel(values[at]);
 #else
-  return bomp_quantise((float)pixel / 255.0f, NETWORK_INPUT_SCALE, NETWORK_INPUT_ZERO_POINT);
+  /* Whole numbers need no floating point: network_quantise_input of network.h. */
+  return bomp_quantise(values[at], NETWORK_INPUT_SCALE, NETWORK_INPUT_ZERO_POINT);
 #endif
 }
 
@@ -33,8 +39,8 @@ int main(void) {
   static bomp_model model;
   must(bomp_model_check(&model, network, NETWORK_BYTES));
   int file = host_open("images.bin");
-  while (host_read(file, pixels, sizeof pixels)) {
-    for (size_t at = 0; at < sizeof pixels; at++) input[at] = element(pixels[at]);
+  while (host_read(file, values, sizeof values)) {
+    for (size_t at = 0; at < NETWORK_INPUT_LEN; at++) input[at] = element(at);
     must(bomp_run(&model, input, NETWORK_INPUT_LEN, arena, sizeof arena, logits, NETWORK_CLASSES));
     size_t class = bomp_argmax(logits, NETWORK_CLASSES);
     host_print_int((int32_t)class);

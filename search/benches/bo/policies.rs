@@ -93,6 +93,7 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
         name: "invented".into(),
         sha256: String::new(),
         summary: None,
+        input: None,
     };
     let limits = Limits { max_size: Some(10_000), max_macs: Some(250_000), ..Limits::default() };
     let mut config = preset.config(seed, Space::open("extended")?, limits, data);

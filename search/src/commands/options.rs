@@ -86,7 +86,7 @@ pub(crate) struct Data {
     /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
-    /// Format of the data: auto, idx, cifar10, cifar100, npz, folder, or folder:HxWxC to bring images to one size (height,
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder, or folder:HxWxC to bring images to one size (height,
     /// width, channels 1 or 3; what does not fit is letterboxed, with :crop behind it cut, with :stretch distorted)
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) format: Format,

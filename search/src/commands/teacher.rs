@@ -56,18 +56,20 @@ fn mirror(images: &Images) -> Images {
     let row = images.shape.width * images.shape.channels;
     let rows = images.pixels.chunks_exact(row);
     let pixels = rows.flat_map(|row| row.chunks_exact(images.shape.channels).rev().flatten().copied());
-    Images { pixels: pixels.collect(), labels: images.labels.clone(), shape: images.shape }
+    Images { pixels: pixels.collect(), labels: images.labels.clone(), ..*images }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bomp_export::candidate::Quantisation;
     use bomp_export::ir::Shape;
 
     #[test]
     fn a_mirror_image_has_its_columns_reversed() {
         let shape = Shape::new(2, 3, 2);
-        let images = Images { pixels: (0..24).collect(), labels: vec![0, 1], shape };
+        let images =
+            Images { pixels: (0..24).collect(), labels: vec![0, 1], shape, input: Quantisation::IMAGE };
         let expected = [4, 5, 2, 3, 0, 1, 10, 11, 8, 9, 6, 7, 16, 17, 14, 15, 12, 13, 22, 23, 20, 21, 18, 19];
         assert_eq!(mirror(&images).pixels, expected);
     }

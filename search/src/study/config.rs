@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bomp_export::candidate::Quantisation;
 use bomp_export::data::{Dataset, Format, Summary, ValidationSize};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,9 @@ pub struct DataConfig {
     /// What a look at them showed; studies of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// The input's quantisation, where the data are features and not pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Quantisation>,
 }
 
 impl DataConfig {
@@ -68,6 +72,7 @@ impl DataConfig {
             name: dataset.name.clone(),
             sha256: dataset.sha256.clone(),
             summary: None,
+            input: (!dataset.train.are_pixels()).then_some(dataset.train.input),
         }
     }
 }

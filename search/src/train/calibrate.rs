@@ -27,9 +27,9 @@ const SMALLEST_RANGE: f64 = 1e-3;
 pub(super) fn calibrate(folded: &Folded, images: &DeviceImages) -> Result<Vec<Quantisation>, TrainError> {
     let network = &folded.network;
     let images = images.spread(IMAGES);
-    let mut tensors = vec![Some(Quantisation::IMAGE)];
+    let mut tensors = vec![Some(images.in_training())];
     no_grad(|| {
-        let _ = folded.logits(to_input(&images.pixels), |index, output| {
+        let _ = folded.logits(to_input(&images.pixels, images.zero()), |index, output| {
             tensors.push(match &network.layers[index].op {
                 Op::Convolution { activation: Activation::Relu6, .. }
                 | Op::Depthwise { activation: Activation::Relu6, .. } => relu6(output),

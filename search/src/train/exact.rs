@@ -21,7 +21,7 @@ use tch::{Device, Kind, Tensor};
 use super::error::TrainError;
 use super::fold::{CHUNK, correct, total};
 use super::host::{self, After, Arithmetic, HostNet, Requantise, Weights};
-use super::images::{DeviceImages, to_planes};
+use super::images::{DeviceImages, to_planes, zero_of};
 use super::net::{forward, spatial_sum, weight_shapes, weighted_sum};
 use super::on_host::{self, bytes, classes, floats};
 use super::parallel::map_chunks;
@@ -62,10 +62,9 @@ enum ExactLayer {
 
 impl ExactNet {
     /// # Panics
-    /// When the input's quantisation is not [`Quantisation::IMAGE`], which every candidate of this crate has.
+    /// Never for a lowered network: each layer with weights has a shape.
     pub(super) fn new(lowered: &Lowered, device: Device) -> Self {
         let network = &lowered.network;
-        assert_eq!(lowered.tensors[0], Quantisation::IMAGE, "pixels are read as 0..1");
         let shapes = weight_shapes(network);
         let layers = lowered.parameters.iter().enumerate().map(|(index, parameters)| {
             let output = lowered.output(index);
@@ -119,8 +118,8 @@ impl ExactNet {
     /// Logits [N, CLASSES] (int64) for pixels [N, H, W, C] (u8). Between layers, tensors are int8 elements less their zero
     /// point, as float32: then padding is 0.
     fn logits(&self, pixels: &Tensor) -> Tensor {
-        // The element is the pixel less 128, and so is the zero point.
-        let input = to_planes(pixels);
+        // An element is the byte less 128, and so is the zero point.
+        let input = to_planes(pixels, zero_of(self.input));
         forward(&self.network, input, |index, inputs| match &self.layers[index] {
             ExactLayer::Weighted { weight, factor, offset, output } => {
                 let op = &self.network.layers[index].op;
@@ -190,7 +189,7 @@ impl OnHost {
         if net.layers.iter().any(wide) || largest as i64 * 255 >= FLOAT32_EXACT {
             return None;
         }
-        let mut arithmetic = Arithmetic::of_pixels(net.layers.len());
+        let mut arithmetic = Arithmetic::of_pixels(net.layers.len(), zero_of(net.input));
         let layers =
             net.layers.iter().zip(&net.network.layers).enumerate().map(|(index, (layer, described))| {
                 match layer {

@@ -14,6 +14,7 @@ use tch::Tensor;
 
 use super::float::normalise;
 use super::host::{self, Arithmetic};
+use super::images::zero_of;
 use super::net::{forward, spatial_mean, weighted_sum};
 use super::quantise::Quantised;
 use super::statistics::Moments;
@@ -35,9 +36,20 @@ enum Rounding {
 }
 
 impl FakeTensor {
-    /// The network's input: pixels 0..=255, which [`Quantisation::IMAGE`] reads as 0..=1.
-    pub(super) const PIXELS: Self =
-        Self { unit: Quantisation::IMAGE.scale, rounding: Rounding::Integers { min: 0.0, max: 255.0 } };
+    /// The network's input: bytes, as steps away from the one that stands for 0. Pixels are 0..=255, which
+    /// [`Quantisation::IMAGE`] reads as 0..=1.
+    pub(super) fn input(input: Quantisation) -> Self {
+        let zero = f64::from(zero_of(input));
+        Self { unit: input.scale, rounding: Rounding::Integers { min: -zero, max: 255.0 - zero } }
+    }
+
+    /// Of the network's input, the byte that stands for 0.
+    pub(super) fn zero(&self) -> u8 {
+        match self.rounding {
+            Rounding::Integers { min, .. } => -min as u8,
+            Rounding::Relu6 { .. } => 0,
+        }
+    }
 
     /// The output of a layer with operation `op`.
     pub(super) fn of(op: &Op, quantisation: Quantisation) -> Self {
@@ -57,7 +69,7 @@ impl FakeTensor {
     pub(super) fn all(quantised: &Quantised) -> Vec<Self> {
         let outputs = quantised.network.layers.iter().zip(&quantised.tensors[1..]);
         let outputs = outputs.map(|(layer, &quantisation)| Self::of(&layer.op, quantisation));
-        std::iter::once(Self::PIXELS).chain(outputs).collect()
+        std::iter::once(Self::input(quantised.tensors[0])).chain(outputs).collect()
     }
 
     /// The output of a layer with operation `op`, in steps next to nothing.
@@ -118,7 +130,7 @@ pub(super) fn arithmetic(network: &Network, tensors: &[FakeTensor]) -> Arithmeti
         }
         factors
     });
-    let plain = Arithmetic::of_pixels(network.layers.len());
+    let plain = Arithmetic::of_pixels(network.layers.len(), tensors[0].zero());
     Arithmetic { roundings: roundings.collect(), factors: factors.collect(), ..plain }
 }
 
@@ -139,7 +151,7 @@ pub(super) enum FakeAfter {
     Bias(Tensor),
 }
 
-/// Logits [N, CLASSES] of the network for `pixels` [N, C, H, W], 0..=255. `layers` are in units of their input, and of their
+/// Logits [N, CLASSES] of the network for `pixels` [N, C, H, W], steps away from 0. `layers` are in units of their input, and of their
 /// output before it is rounded; `tensors` are the input and the outputs of all layers but the classifier, whose unit is 1.
 /// `observe` sees the moments of each batch norm, in the order of the layers.
 pub(super) fn fake_logits(

@@ -74,14 +74,15 @@ fn statistics(
     measure(images, threads, || {
         let (net, parameters) = (net.clone(), parameters.shallow_clone());
         let mut host = on_host::on_host(&net.network, parameters.device());
-        let (values, arithmetic) = (floats(&parameters), Arithmetic::real(&net.network));
+        let (values, arithmetic) = (floats(&parameters), Arithmetic::real(&net.network, images.zero()));
         move |images: &DeviceImages| {
             if let Some(host) = &mut host {
                 let _ = host.forward(&bytes(&images.pixels), &net.weights(&values), &arithmetic);
                 return moments(host);
             }
             let mut found = Vec::new();
-            let _ = net.logits(&parameters, to_input(&images.pixels), |moments| found.push(moments));
+            let _ = net
+                .logits(&parameters, to_input(&images.pixels, images.zero()), |moments| found.push(moments));
             found
         }
     })
@@ -119,12 +120,15 @@ impl Folded {
     /// Number of `images` of each class that the float network classifies correctly.
     pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<Vec<usize>, TrainError> {
         let counts = map_chunks(images, CHUNK, threads, || {
-            let (folded, mut host) = (self.share(), FoldedOnHost::new(self));
+            let (folded, mut host) = (self.share(), FoldedOnHost::new(self, images.zero()));
             move |images| match &mut host {
                 Some(host) => {
                     on_host::correct(&host.logits(&bytes(&images.pixels)), &classes(&images.labels))
                 }
-                None => correct(&folded.logits(to_input(&images.pixels), |_, _| ()), &images.labels),
+                None => correct(
+                    &folded.logits(to_input(&images.pixels, images.zero()), |_, _| ()),
+                    &images.labels,
+                ),
             }
         })?;
         Ok(total(&counts))

@@ -39,6 +39,7 @@ fn move_to(images: &DeviceImages, device: Device) -> DeviceImages {
         labels: images.labels.to_device(device),
         opinions: None,
         shape: images.shape,
+        input: images.input,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Labelled images on the device, as bytes: uploaded once, then picked and converted there.
 
+use bomp_export::candidate::Quantisation;
 use bomp_export::data::{self, Images};
 use bomp_export::ir::{Network, Shape};
 use tch::{Device, Kind, Tensor};
@@ -15,6 +16,8 @@ pub struct DeviceImages {
     pub(super) opinions: Option<Tensor>,
     /// Shape of one image.
     pub(super) shape: Shape,
+    /// What a byte stands for, in the units of the data.
+    pub(super) input: Quantisation,
 }
 
 impl DeviceImages {
@@ -34,6 +37,7 @@ impl DeviceImages {
             labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
             opinions: None,
             shape: images.shape,
+            input: images.input,
         })
     }
 
@@ -84,13 +88,14 @@ impl DeviceImages {
             labels: self.labels.shallow_clone(),
             opinions,
             shape: self.shape,
+            input: self.input,
         }
     }
 
     /// The images `start..end` in their order, without a copy and without opinions.
     pub(super) fn range(&self, start: usize, end: usize) -> Self {
         let part = |tensor: &Tensor| tensor.narrow(0, start as i64, (end - start) as i64);
-        Self { pixels: part(&self.pixels), labels: part(&self.labels), opinions: None, shape: self.shape }
+        Self { pixels: part(&self.pixels), labels: part(&self.labels), opinions: None, ..self.share() }
     }
 
     /// At most `count` images that stand for the whole, without opinions: spread evenly over it, unless that misses classes, as
@@ -108,8 +113,19 @@ impl DeviceImages {
             pixels: self.pixels.index_select(0, &indices),
             labels: self.labels.index_select(0, &indices),
             opinions: None,
-            shape: self.shape,
+            ..self.share()
         }
+    }
+
+    /// The byte that stands for 0.
+    pub(super) fn zero(&self) -> u8 {
+        zero_of(self.input)
+    }
+
+    /// The quantisation of a network's input in training: one step is 1/255 whatever it is in the units of the data, so that
+    /// data of large and of small numbers are trained on alike.
+    pub(super) fn in_training(&self) -> Quantisation {
+        Quantisation { scale: Quantisation::IMAGE.scale, ..self.input }
     }
 
     /// That the images are what `network` takes and its classes what they are labelled with.
@@ -149,15 +165,22 @@ fn representative(labels: &[u16], count: usize) -> Vec<i64> {
     chosen.into_iter().map(|index| index as i64).collect()
 }
 
-/// Pixels [N, H, W, C] (u8) as planes [N, C, H, W] of 0..=255.
-pub(super) fn to_planes(pixels: &Tensor) -> Tensor {
-    pixels.permute([0, 3, 1, 2]).to_kind(Kind::Float).contiguous()
+/// The byte that stands for 0 where bytes are elements plus 128.
+pub(super) fn zero_of(input: Quantisation) -> u8 {
+    (i16::from(input.zero_point) + 128) as u8
 }
 
-/// Pixels [N, H, W, C] (u8) as the network's input [N, C, H, W] in 0..=1, which is what the device sees: its int8 input
-/// is the pixel less 128 with step 1/255 and zero point -128.
-pub(super) fn to_input(pixels: &Tensor) -> Tensor {
-    to_planes(pixels) * (1.0 / 255.0)
+/// Bytes [N, H, W, C] (u8) as planes [N, C, H, W] of steps away from `zero`, the byte that stands for 0: for pixels, whose zero
+/// is 0, these are 0..=255.
+pub(super) fn to_planes(pixels: &Tensor, zero: u8) -> Tensor {
+    let planes = pixels.permute([0, 3, 1, 2]).to_kind(Kind::Float).contiguous();
+    if zero == 0 { planes } else { planes - f64::from(zero) }
+}
+
+/// Bytes [N, H, W, C] (u8) as the network's input [N, C, H, W], 255 steps being 1: for pixels 0..=1. It is what the device
+/// sees, whose int8 input is the byte less 128.
+pub(super) fn to_input(pixels: &Tensor, zero: u8) -> Tensor {
+    to_planes(pixels, zero) * (1.0 / 255.0)
 }
 
 #[cfg(test)]

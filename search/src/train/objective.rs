@@ -115,12 +115,12 @@ impl Objective for FloatObjective {
         let Self { net, loss, host, .. } = self;
         let Some(host) = host else {
             return derive(parameters, |parameters| {
-                loss.of(&net.logits(parameters, to_input(&images.pixels), |_| ()), images)
+                loss.of(&net.logits(parameters, to_input(&images.pixels, images.zero), |_| ()), images)
             });
         };
         let values = Vec::<f32>::try_from(parameters)?;
         let weights = net.weights(&values);
-        let arithmetic = Arithmetic::real(&net.network);
+        let arithmetic = Arithmetic::real(&net.network, images.zero);
         let logits = host.forward(&bytes(&images.pixels), &weights, &arithmetic);
         let (loss, by_logits) = loss.on_host(&logits, images);
         let found = host.backward(&by_logits, &weights, &arithmetic);

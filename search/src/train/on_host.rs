@@ -51,13 +51,13 @@ pub(super) struct FoldedOnHost {
 }
 
 impl FoldedOnHost {
-    /// `None` where libtorch's arithmetic is the right one.
-    pub(super) fn new(folded: &Folded) -> Option<Self> {
+    /// For bytes of which `zero` stands for 0; `None` where libtorch's arithmetic is the right one.
+    pub(super) fn new(folded: &Folded, zero: u8) -> Option<Self> {
         let (weight, _) = folded.parameters.iter().flatten().next()?;
         let net = on_host(&folded.network, weight.device())?;
         let pair = |(weight, bias): &(Tensor, Tensor)| (floats(weight), floats(bias));
         let parameters = folded.parameters.iter().map(|parameters| parameters.as_ref().map(pair)).collect();
-        Some(Self { net, arithmetic: Arithmetic::real(&folded.network), parameters })
+        Some(Self { net, arithmetic: Arithmetic::real(&folded.network, zero), parameters })
     }
 
     /// Logits [N, CLASSES] for `pixels` [N, H, W, C].

@@ -43,6 +43,8 @@ pub(super) struct Picked {
     pub(super) labels: Tensor,
     /// A teacher's logits [B, CLASSES]; of the image or of its mirror image, but not shifted.
     pub(super) opinions: Option<Tensor>,
+    /// The byte that stands for 0.
+    pub(super) zero: u8,
 }
 
 impl Order {
@@ -132,19 +134,20 @@ impl Batch {
             opinions.flatten(0, 1).index_select(0, &places)
         });
         let pixels = match &self.draws {
-            Some(draws) => augment(&pixels, draws, self.augmentation),
+            Some(draws) => augment(&pixels, draws, self.augmentation, images.zero()),
             None => pixels,
         };
-        Picked { pixels, labels, opinions }
+        Picked { pixels, labels, opinions, zero: images.zero() }
     }
 }
 
-/// Shifts and mirrors `pixels` [B, H, W, C] by `draws` [B, 3]; what comes from outside an image is black.
-fn augment(pixels: &Tensor, draws: &Tensor, augmentation: Augmentation) -> Tensor {
+/// Shifts and mirrors `pixels` [B, H, W, C] by `draws` [B, 3]; what comes from outside an image is `zero`: black, or a feature of 0.
+fn augment(pixels: &Tensor, draws: &Tensor, augmentation: Augmentation, zero: u8) -> Tensor {
     let [batch, height, width, channels] =
         <[i64; 4]>::try_from(pixels.size()).expect("images are [B, H, W, C]");
     let padding = augmentation.crop_padding as i64;
-    let padded = pixels.constant_pad_nd([0, 0, padding, padding, padding, padding]);
+    let sides = [0, 0, padding, padding, padding, padding];
+    let padded = pixels.f_pad(sides, "constant", f64::from(zero)).expect("a constant around bytes");
     let options = (Kind::Int64, pixels.device());
     let rows = Tensor::arange(height, options).view([1, -1]) + draws.narrow(1, 0, 1);
     let mut columns = Tensor::arange(width, options).view([1, -1]).expand([batch, width], false);
@@ -163,6 +166,7 @@ fn augment(pixels: &Tensor, draws: &Tensor, augmentation: Augmentation) -> Tenso
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bomp_export::candidate::Quantisation;
     use bomp_export::data::Images;
     use bomp_export::ir::Shape;
     use std::collections::HashSet;
@@ -192,7 +196,7 @@ mod tests {
         // Two images of 3x4x2 with distinct non-zero bytes.
         let shape = Shape::new(3, 4, 2);
         let pixels: Vec<u8> = (1..=48).collect();
-        let images = Images { pixels: pixels.clone(), labels: vec![0, 1], shape };
+        let images = Images { pixels: pixels.clone(), labels: vec![0, 1], shape, input: Quantisation::IMAGE };
         let images = DeviceImages::upload(&images, Device::Cpu).unwrap();
         let images = images.with_opinions(&[0.0, 1.0, 2.0, 3.0], &[4.0, 5.0, 6.0, 7.0]).unwrap();
         let augmentation = Augmentation { crop_padding: 2, flip: true };

@@ -204,7 +204,7 @@ impl QaftNet {
             Some(FakeLayer { weight, after })
         });
         let layers: Vec<_> = layers.collect();
-        fake_logits(&self.network, &layers, &self.tensors, to_planes(pixels), observe)
+        fake_logits(&self.network, &layers, &self.tensors, to_planes(pixels, self.tensors[0].zero()), observe)
     }
 
     /// `scaled` cut into layers for the host's arithmetic.

@@ -105,7 +105,13 @@ impl Quantised {
             let layers: Vec<_> = layers.collect();
             let (network, tensors) = (Arc::clone(&self.network), tensors.clone());
             move |images: DeviceImages| {
-                let logits = fake_logits(&network, &layers, &tensors, to_planes(&images.pixels), |_| ());
+                let logits = fake_logits(
+                    &network,
+                    &layers,
+                    &tensors,
+                    to_planes(&images.pixels, images.zero()),
+                    |_| (),
+                );
                 correct(&logits, &images.labels)
             }
         })?;

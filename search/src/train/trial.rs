@@ -164,7 +164,7 @@ pub fn score(
             // There is no integer form to be exact about.
             return quantised.correct(data.held_out, run.threads);
         }
-        trainer.correct(&quantised.candidate())
+        trainer.correct(&trainer.candidate(&quantised)?)
     })?;
     let trained_images = trainer.monitor.trained_images;
     let (correct, seconds) = (class_correct.iter().sum(), started.elapsed().as_secs_f64());
@@ -192,7 +192,8 @@ pub fn finish(
         trainer.check(network)?;
         let (folded, _) = trainer.float(network, None)?;
         let float_correct = folded.correct(data.held_out, run.threads)?;
-        let candidate = trainer.quantise(&folded, quantisation)?.candidate();
+        let quantised = trainer.quantise(&folded, quantisation)?;
+        let candidate = trainer.candidate(&quantised)?;
         let class_correct = trainer.correct(&candidate)?;
         Ok((candidate, float_correct, class_correct))
     })?;
@@ -231,7 +232,11 @@ impl Trainer<'_> {
         network.validate_shapes()?;
         self.config.check()?;
         self.data.train.check(network)?;
-        self.data.held_out.check(network)
+        self.data.held_out.check(network)?;
+        if self.data.held_out.input != self.data.train.input {
+            return Err(TrainError::Data("its parts are quantised differently".into()));
+        }
+        Ok(())
     }
 
     pub(super) fn loss(&self, schedule: &Schedule, network: &Network) -> Loss {
@@ -290,6 +295,15 @@ impl Trainer<'_> {
             QaftObjective::new(net, self.loss(schedule, &folded.network), self.data.train.device());
         let parameters = self.descend(&mut objective, &start, schedule, Phase::Qaft, None)?;
         objective.net.finish(&parameters, &quantised, self.data.train, self.run.threads)
+    }
+
+    /// The candidate to lower and pack, for inputs in the units of the data.
+    fn candidate(&self, quantised: &Quantised) -> Result<Candidate, TrainError> {
+        quantised.candidate().with_input_scale(self.data.train.input.scale).ok_or_else(|| {
+            let problem = "are features, and the network's input goes into a layer without weights: use a space whose \
+                           first layer is a convolution";
+            TrainError::Data(problem.into())
+        })
     }
 
     /// Held-out images of each class that the device classifies correctly.

@@ -9,6 +9,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use crate::candidate::Quantisation;
 use crate::ir::Shape;
 
 use super::super::Images;
@@ -228,7 +229,7 @@ impl Plan {
         in_parallel(&files.paths, &mut pixels, size, self.threads, |path, pixels| {
             self.read_one(path, pixels)
         })?;
-        Ok(Images { pixels, labels: files.labels.clone(), shape: self.shape })
+        Ok(Images { pixels, labels: files.labels.clone(), shape: self.shape, input: Quantisation::IMAGE })
     }
 
     fn read_one(self, path: &Path, pixels: &mut [u8]) -> Result<(), DataError> {

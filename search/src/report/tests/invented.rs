@@ -91,6 +91,7 @@ fn config(seed: u64, trials: u64) -> StudyConfig {
         name: NASTY.into(),
         sha256: "0".repeat(64),
         summary: Some(summary()),
+        input: None,
     };
     let preset = Preset {
         trials,

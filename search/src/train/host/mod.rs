@@ -60,8 +60,10 @@ pub(super) struct ByWeights {
 /// In what units tensors are held.
 #[derive(Clone, Debug)]
 pub(super) struct Arithmetic {
-    /// Factor of the pixels, 0..=255.
+    /// Factor of the bytes, less [`Self::zero`].
     pub(super) input: f32,
+    /// The byte that stands for 0; 0 for pixels.
+    pub(super) zero: u8,
     /// How the output of each layer is rounded that has a batch norm or no weights.
     pub(super) roundings: Vec<Option<Rounding>>,
     /// For each layer without weights, the factors of its inputs.
@@ -71,16 +73,16 @@ pub(super) struct Arithmetic {
 }
 
 impl Arithmetic {
-    /// Real numbers: pixels are 0..=1, nothing is rounded.
-    pub(super) fn real(network: &Network) -> Self {
+    /// Real numbers: 255 steps of the input are 1 (pixels are 0..=1), nothing is rounded.
+    pub(super) fn real(network: &Network, zero: u8) -> Self {
         let layers = network.layers.len();
-        Self { input: 1.0 / 255.0, ..Self::of_pixels(layers) }
+        Self { input: 1.0 / 255.0, ..Self::of_pixels(layers, zero) }
     }
 
-    /// Pixels are 0..=255, nothing is rounded.
-    pub(super) fn of_pixels(layers: usize) -> Self {
+    /// The input is counted in steps away from `zero` (pixels are 0..=255), nothing is rounded.
+    pub(super) fn of_pixels(layers: usize, zero: u8) -> Self {
         let (roundings, factors, exact) = (vec![None; layers], vec![[1.0; 2]; layers], vec![None; layers]);
-        Self { input: 1.0, roundings, factors, exact }
+        Self { input: 1.0, zero, roundings, factors, exact }
     }
 }
 
@@ -157,7 +159,7 @@ impl HostNet {
         weights: &[Option<Weights<'_>>],
         arithmetic: &Arithmetic,
     ) -> Vec<f32> {
-        self.place(pixels, arithmetic.input);
+        self.place(pixels, arithmetic.input, f32::from(arithmetic.zero));
         for (index, &weights) in weights.iter().enumerate() {
             self.layer(index, weights, arithmetic);
         }
@@ -172,7 +174,7 @@ impl HostNet {
     }
 
     /// Turns images [N, H, W, C] into the input tensor.
-    fn place(&mut self, pixels: &[u8], factor: f32) {
+    fn place(&mut self, pixels: &[u8], factor: f32, zero: f32) {
         let shape = self.shapes[0];
         self.batch = Batch::new(pixels.len() / shape.elements());
         let groups = self.batch.groups;
@@ -184,7 +186,7 @@ impl HostNet {
                 (element / (shape.height * shape.width), element % (shape.height * shape.width));
             let values = pixels.iter().skip(pixel * shape.channels + channel).step_by(shape.elements());
             for (to, &value) in lanes.iter_mut().flat_map(|lanes| &mut lanes.0).zip(values) {
-                *to = f32::from(value);
+                *to = f32::from(value) - zero;
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::train::images::{DeviceImages, to_planes};
 use crate::train::on_host::floats;
 use crate::train::parameters::Start;
 use crate::train::quantise::quantise;
+use bomp_export::candidate::Quantisation;
 use bomp_export::data::Images;
 use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
 use rand::RngExt;
@@ -49,12 +50,14 @@ fn network(input: Shape, channels: [usize; 2], kernels: [usize; 2], residual: bo
     network
 }
 
-/// Images of noise with some contrast between them.
+/// Images of noise with some contrast between them: pixels, or features where their number is odd.
 pub(in crate::train) fn images(shape: Shape, count: usize) -> DeviceImages {
     let mut random = stream(3, 0, "images");
     let pixels = (0..count * shape.elements()).map(|_| random.random_range(0..=255u8)).collect();
     let labels = (0..count).map(|index| (index % 5) as u16).collect();
-    DeviceImages::upload(&Images { shape, pixels, labels }, Device::Cpu).expect("images")
+    let features = Quantisation { scale: 0.25, zero_point: -38 };
+    let input = if count % 2 == 1 { features } else { Quantisation::IMAGE };
+    DeviceImages::upload(&Images { shape, pixels, labels, input }, Device::Cpu).expect("images")
 }
 
 /// Labels and a teacher, so that no part of the loss hides.
@@ -70,7 +73,9 @@ pub(in crate::train) fn picked(images: &DeviceImages) -> Picked {
     let size = [images.len() as i64, 5];
     let waves = Tensor::arange(size[0] * size[1], (Kind::Float, images.device())) * 78.233;
     let images = images.share();
-    Picked { pixels: images.pixels, labels: images.labels, opinions: Some(waves.sin().view(size) * 3.0) }
+    let zero = images.zero();
+    let opinions = Some(waves.sin().view(size) * 3.0);
+    Picked { pixels: images.pixels, labels: images.labels, opinions, zero }
 }
 
 /// A start with batch norms away from 1 and 0, so that no part of a gradient hides.
@@ -130,11 +135,11 @@ fn the_float_gradient_is_that_of_libtorch() {
 fn the_gradient_through_rounding_is_that_of_libtorch() {
     let (mut pieces, mut compared) = (0, 0);
     for (network, count) in cases() {
-        let batch = images(network.input, count.max(16));
+        let batch = images(network.input, count.max(16 + count % 2));
         let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
         let folded = crate::train::fold::fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
         let layers = network.layers.iter().take(network.layers.len() - 1);
-        let tensors: Vec<FakeTensor> = std::iter::once(FakeTensor::PIXELS)
+        let tensors: Vec<FakeTensor> = std::iter::once(FakeTensor::input(batch.in_training()))
             .chain(layers.map(|layer| FakeTensor::fine(&layer.op)))
             .collect();
         let unit = |tensor: usize| tensors.get(tensor).map_or(1.0, |tensor| tensor.unit);
@@ -153,7 +158,7 @@ fn the_gradient_through_rounding_is_that_of_libtorch() {
                 Some(FakeLayer { weight: leaf(weight * input), after })
             })
             .collect();
-        let logits = fake_logits(&network, &cut, &tensors, to_planes(&batch.pixels), |_| ());
+        let logits = fake_logits(&network, &cut, &tensors, to_planes(&batch.pixels, batch.zero()), |_| ());
         let images = picked(&batch);
         let loss = LOSS.of(&logits, &images);
         loss.backward();
