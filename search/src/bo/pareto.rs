@@ -90,7 +90,10 @@ impl Front {
     #[must_use]
     pub fn hypervolume(&self) -> f64 {
         let ends = self.points.iter().skip(1).map(|p| p.cost).chain([self.reference.cost]);
-        self.points.iter().zip(ends).map(|(p, end)| (end - p.cost) * (p.value - self.reference.value)).sum()
+        let areas =
+            self.points.iter().zip(ends).map(|(p, end)| (end - p.cost) * (p.value - self.reference.value));
+        // The sum of nothing is -0.
+        areas.sum::<f64>() + 0.0
     }
 
     /// The area that only member `i` dominates.
@@ -184,6 +187,11 @@ mod tests {
             prop_assert!((front.hypervolume() - whole - gain).abs() < 1e-9);
             prop_assert_eq!(changed, gain > 0.0);
         }
+    }
+
+    #[test]
+    fn nothing_is_worth_zero_and_not_minus_zero() {
+        assert!(Front::new(REFERENCE).hypervolume().is_sign_positive());
     }
 
     #[test]

@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bomp_export::files;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{DataConfig, Objective, StrategyKind, StudyConfig, inherit};
@@ -43,7 +42,6 @@ pub struct Preset {
     pub early_stopping: bool,
     /// Validation accuracy from which the hypervolume is measured and by which the paper's score divides; absent: the accuracy of
     /// a constant answer, and the paper's 80 %.
-    #[serde(default, deserialize_with = "reference_accuracy")]
     pub reference_accuracy: Option<Percent>,
     /// Reference size of the paper's score, in log10 of bits.
     pub reference_size: f64,
@@ -51,12 +49,6 @@ pub struct Preset {
     pub training: TrainConfig,
     /// Training and QAFT of a finished network.
     pub final_training: TrainConfig,
-}
-
-/// An error names the field: the reader of TOML tells the line alone.
-fn reference_accuracy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Percent>, D::Error> {
-    let read = Percent::deserialize(deserializer);
-    read.map(Some).map_err(|error| D::Error::custom(format!("reference_accuracy: {error}")))
 }
 
 /// Why a preset was refused.
