@@ -61,7 +61,9 @@ pub fn markup(text: &str) -> String {
 /// there are no trigraphs in it.
 #[must_use]
 pub fn c_comment(text: &str) -> String {
-    let text = line(text).replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?");
+    let text = line(text).replace("*/", "* /").replace("/*", "/ *");
+    // Twice, because of three in a row the first leaves two.
+    let text = text.replace("??", "? ?").replace("??", "? ?");
     // The text may join what is written around it.
     text.trim_matches(['*', '/', '?', '\\']).to_owned()
 }
@@ -174,8 +176,8 @@ mod tests {
     #[test]
     fn comments_of_c_end_where_they_end() {
         assert_eq!(c_comment("x */ int y;\n"), "x * / int y;\\u{a}");
-        assert_eq!(c_comment("a /* b \u{202e} ??/"), "a / * b \\u{202e} ? ?");
-        for hostile in ["*/*/", "/*/*/", "**//", "/**/", "???/", "*", "/", "\\"] {
+        assert_eq!(c_comment("a /* b \u{202e} ??/ c"), "a / * b \\u{202e} ? ?/ c");
+        for hostile in ["*/*/", "/*/*/", "**//", "/**/", "???/", "a???/b", "*", "/", "\\"] {
             let comment = format!("/* {} */", c_comment(hostile));
             assert_eq!(
                 (comment.find("*/"), comment.rfind("/*")),

@@ -36,14 +36,27 @@ fn hide_those_of(line: String, argument: &str) -> String {
 /// The passwords in an argument, as they are written there, the longest first.
 fn secrets(argument: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    if let Some((_, rest)) = argument.split_once("://") {
+    // With a slash too few it is still meant as an address.
+    let slip = || {
+        let (scheme, rest) = argument.split_once(':')?;
+        scheme.to_ascii_lowercase().contains("postgres").then(|| rest.trim_start_matches('/'))
+    };
+    if let Some(rest) = argument.split_once("://").map(|(_, rest)| rest).or_else(slip) {
         // A password may hold any character by mistake, so it reaches to the last `@`.
         let login = match rest.rfind('@') {
             Some(end) => &rest[..end],
             None => rest.split(['/', '?']).next().unwrap_or_default(),
         };
         let is_port = |text: &str| !rest.contains('@') && text.bytes().all(|byte| byte.is_ascii_digit());
-        found.extend(login.split_once(':').map(|(_, password)| password).filter(|text| !is_port(text)));
+        let password = login.split_once(':').map(|(_, password)| password).filter(|text| !is_port(text));
+        found.extend(password);
+        // Where it was not encoded, a message may quote what a reader of addresses took for the whole.
+        found.extend(
+            password
+                .into_iter()
+                .flat_map(|text| text.split(['/', '?', '#', '@']))
+                .filter(|part| part.len() >= 4),
+        );
     }
     let lower = argument.to_ascii_lowercase();
     for (at, key) in lower.match_indices("password=") {
@@ -106,6 +119,8 @@ mod tests {
             "postgres://nas:s3cretpw/nas",
             "Postgres://nas:s3cretpw@db",
             "mysql://nas:s3cretpw@db",
+            "postgresql:/nas:s3cretpw@db/nas",
+            "--study=postgres:nas:s3cretpw@db/nas",
             "postgres://nas:s3cretpw/x@y?z@db/nas",
             "postgres://db/nas?user=nas&password=s3cretpw&study=a",
             "host=db user=nas password=s3cretpw dbname=nas",

@@ -141,7 +141,9 @@ pub(super) fn warnings(values: &[f32], channels: usize, quantisation: Quantisati
     let at = |part: f64| sorted[((sorted.len() - 1) as f64 * part).round() as usize];
     let (low, high) = (at(0.01), at(0.99));
     let steps = (high - low) / quantisation.scale;
-    if steps < FEW_STEPS && (low > 0.0 || high < 0.0) {
+    // As many as they would have with 0 alone: with enough of them it is others, further out, that take the range.
+    let beside_zero = 255.0 * (high - low) / (high.max(0.0) - low.min(0.0)).max(f64::MIN_POSITIVE);
+    if steps < FEW_STEPS && beside_zero < FEW_STEPS {
         warnings.push(format!(
             "98 % of the inputs lie from {low:.4} to {high:.4}, which are {steps:.0} of 255 steps, as the range must contain 0: subtract \
              the training part's mean from all parts, `m = x_train.mean(); x_train, x_test = x_train - m, x_test - m`"

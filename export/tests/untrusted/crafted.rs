@@ -80,7 +80,10 @@ fn constants_without_elements_are_refused() {
 
 /// A graph of nodes without attributes.
 fn graph(nodes: &[(&str, &str, &str)]) -> Vec<u8> {
-    let mut model = ModelProto::decode(&Builder::new([1, 4, 4], false).finish("y", 10)[..]).unwrap();
+    let mut builder = Builder::new([1, 4, 4], false);
+    // Without any quantised value the file is refused as a float network before its nodes are looked at.
+    builder.quantised("x", 0.1, 0);
+    let mut model = ModelProto::decode(&builder.finish("y", 10)[..]).unwrap();
     let node = |&(op_type, input, output): &(&str, &str, &str)| NodeProto {
         op_type: op_type.into(),
         input: vec![input.into()],

@@ -52,6 +52,7 @@ enum Command {
     Data(options::Look),
     Resume(options::Resume),
     Worker(options::Worker),
+    /// List the trials of a study, those of the front and the genes that matter
     Status(StudyOptions),
     Pareto(options::Pareto),
     Import(options::Import),
@@ -65,7 +66,7 @@ enum Command {
     Completions(Completions),
 }
 
-/// A study, and how to print.
+// No doc comment: it would become the help of `status`.
 #[derive(clap::Args)]
 pub(crate) struct StudyOptions {
     #[command(flatten)]

@@ -224,7 +224,9 @@ fn the_quantised_gradient_is_nearly_that_of_libtorch() {
         let folded = crate::train::fold::fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
         let (net, start) = QaftNet::new(&quantise(&folded, &batch).unwrap(), &folded);
         let parameters = stir(&start, 0.01);
-        for loss in losses() {
+        // Very different weights would leave the gradient to a few images, whose roundings then decide.
+        let mild = Loss { class_weights: Some(Arc::new([0.8, 1.3, 1.0, 0.9, 1.2])), ..LOSS };
+        for loss in [LOSS, mild] {
             let what = format!("{network:?} of {count} images, {loss:?}");
             let mut ours = QaftObjective::new(net.share(), loss, Device::Cpu);
             let found = ours.gradient(&parameters, &picked(&batch)).unwrap();
