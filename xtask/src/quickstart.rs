@@ -64,7 +64,7 @@ const TRACT_IMAGES: u32 = 500;
 /// Runs the flow.
 pub(crate) fn run(options: &Options) -> Result<()> {
     println!(
-        "{:>12} about 8 minutes on two cores of a fresh machine, 5 of them to compile. Downloads what is missing: {} MB of \
+        "{:>12} 7 to 10 minutes on two idle cores of a fresh machine, most of them to compile. Downloads what is missing: {} MB of \
          libraries, at most 300 MB of Debian packages, Rust targets and data, 70 MB of crates",
         "Quickstart",
         setup::library_megabytes()
