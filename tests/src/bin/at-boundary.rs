@@ -3,10 +3,10 @@
 //!
 //! It follows the program with ptrace, so the program is the product, without a hook in it. x86-64 and Linux only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -98,6 +98,8 @@ struct Tracer<'a> {
     calls: Vec<Call>,
     /// Content of the folder as the disk has it.
     durable: tempfile::TempDir,
+    /// By inode, the content of each file as it was last synced: a file keeps it under another name.
+    synced: BTreeMap<u64, Vec<u8>>,
     broken: bool,
 }
 
@@ -121,7 +123,14 @@ impl<'a> Tracer<'a> {
         let mut input = child.stdin.take().expect("it was asked for");
         input.write_all(b"\n")?;
         drop(input);
-        let tracer = Self { arguments, seen: Vec::new(), calls: Vec::new(), durable, broken: false };
+        let tracer = Self {
+            arguments,
+            seen: Vec::new(),
+            calls: Vec::new(),
+            durable,
+            synced: BTreeMap::new(),
+            broken: false,
+        };
         tracer.follow(process)
     }
 
@@ -238,10 +247,19 @@ impl<'a> Tracer<'a> {
                             fs::remove_file(entry.path())?;
                         }
                     }
+                    for name in names {
+                        let inode = path.join(&name).metadata().map(|file| file.ino());
+                        if let Some(content) = inode.ok().and_then(|inode| self.synced.get(&inode)) {
+                            fs::write(kept.join(name), content)?;
+                        }
+                    }
                     return Ok(());
                 }
                 fs::create_dir_all(kept.parent().unwrap_or(Path::new("/")))?;
-                fs::copy(&path, &kept).map(drop)
+                let content = fs::read(&path)?;
+                fs::write(&kept, &content)?;
+                self.synced.insert(fs::metadata(&path)?.ino(), content);
+                Ok(())
             }
         }
     }
