@@ -66,6 +66,7 @@ fn secrets(argument: &str) -> Vec<&str> {
             None => value.split(['&', ' ']).next(),
         };
         found.extend(value);
+        found.extend(value.into_iter().flat_map(|text| text.split(' ')).filter(|part| part.len() >= 4));
     }
     found.retain(|secret| !secret.is_empty());
     found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
