@@ -2,6 +2,7 @@
 
 #[path = "../attacks/mod.rs"]
 pub mod attacks;
+pub mod authority;
 pub mod certificates;
 pub mod databases;
 pub mod faults;

@@ -3,9 +3,10 @@
 //! It is Debian's `postgresql`, which `cargo xtask setup` installs. The server refuses to run as root, so root starts it as the
 //! user `postgres` that the package makes.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postgres::{Client, NoTls};
 use tempfile::TempDir;
+
+use crate::authority::Certificate;
 
 /// How long a server may take to start, the recovery after a kill included.
 const START: Duration = Duration::from_secs(60);
@@ -30,6 +33,8 @@ pub struct Server {
     folder: TempDir,
     port: u16,
     process: Child,
+    /// What an address says behind the name of the study.
+    options: String,
 }
 
 impl Server {
@@ -39,6 +44,19 @@ impl Server {
     /// If there is no PostgreSQL, or it does not start; with what it said.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// The same for a server that can encrypt and shows this certificate.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn start_encrypted(certificate: &Certificate) -> Self {
+        Self::start_with(Some(certificate))
+    }
+
+    fn start_with(certificate: Option<&Certificate>) -> Self {
         let folder = tempfile::Builder::new().prefix("bomp-postgres-").tempdir().expect("a temporary folder");
         let password = folder.path().join("password");
         fs::write(&password, PASSWORD).expect("the folder is writable");
@@ -52,26 +70,67 @@ impl Server {
         make.arg("--pwfile").arg(&password).arg("--pgdata").arg(folder.path().join("data"));
         let output = make.output().expect("initdb starts");
         assert!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        if let Some(Certificate { certificate, key }) = certificate {
+            let data = folder.path().join("data");
+            for (from, to) in [(certificate, "server.crt"), (key, "server.key")] {
+                let to = data.join(to);
+                fs::copy(from, &to).expect("the folder is writable");
+                // The server refuses a key that others can read.
+                fs::set_permissions(&to, Permissions::from_mode(0o600)).expect("one's own file");
+                if let Some((user, group)) = other_user() {
+                    chown(&to, Some(user), Some(group)).expect("root may give files away");
+                }
+            }
+            let settings = File::options().append(true).open(data.join("postgresql.conf"));
+            settings.and_then(|mut file| writeln!(file, "ssl = on")).expect("the folder is writable");
+        }
         // Somebody else may take the port before the server does.
         for _ in 0..5 {
             let port = free_port();
             let mut process = spawn(folder.path(), port);
             if is_ready(&mut process, port) {
-                return Self { folder, port, process };
+                return Self { folder, port, process, options: String::new() };
             }
         }
         panic!("the server does not start:\n{}", log(folder.path()));
     }
 
+    /// The same server, whose studies' addresses end with `options`, such as `&sslmode=require`.
+    #[must_use]
+    pub fn with(mut self, options: &str) -> Self {
+        self.options = options.to_owned();
+        self
+    }
+
     /// Where a study of this name is, as `--study` takes it.
     #[must_use]
     pub fn study(&self, name: &str) -> String {
-        format!("{}?study={name}", self.address())
+        format!("{}?study={name}{}", self.address(), self.options)
     }
 
-    /// The database.
+    /// A connection that shares no code with the project's own, and is not encrypted.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub fn client(&self) -> Result<Client, postgres::Error> {
+        Client::connect(&self.address(), NoTls)
+    }
+
+    /// How many sessions workers have, and how many of them are encrypted.
+    ///
+    /// # Panics
+    /// If the server does not answer.
     #[must_use]
-    pub fn address(&self) -> String {
+    pub fn sessions(&self) -> (i64, i64) {
+        let query =
+            "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+                     WHERE application_name = 'bomp-search'";
+        let row =
+            self.client().and_then(|mut client| client.query_one(query, &[])).expect("the server answers");
+        (row.get(0), row.get(1))
+    }
+
+    fn address(&self) -> String {
         format!("postgres://bomp:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }
 
@@ -87,7 +146,7 @@ impl Server {
     /// Kills one session of a worker with SIGKILL; the server then ends all others, recovers and goes on by itself. `false` if
     /// there is no session to be killed.
     pub fn kill_session(&mut self) -> bool {
-        let Ok(mut client) = Client::connect(&self.address(), NoTls) else { return false };
+        let Ok(mut client) = self.client() else { return false };
         let session = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bomp-search'
                        ORDER BY random() LIMIT 1";
         let Ok(Some(row)) = client.query_opt(session, &[]) else { return false };
@@ -100,7 +159,7 @@ impl Server {
     /// If there is no such session.
     #[must_use]
     pub fn stop_sessions(&self) -> Stopped {
-        let mut client = Client::connect(&self.address(), NoTls).expect("the server answers");
+        let mut client = self.client().expect("the server answers");
         let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bomp-search'";
         let rows = client.query(sessions, &[]).expect("the server knows its sessions");
         let stopped = Stopped(rows.iter().map(|row| Pid::from_raw(row.get(0))).collect());

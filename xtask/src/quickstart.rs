@@ -39,15 +39,13 @@ pub(crate) struct Options {
 }
 
 /// Settings that let two cores finish in minutes; a real study takes the defaults of `bomp-search run`.
-const SEARCH: [&str; 16] = [
+const SEARCH: [&str; 14] = [
     "--space",
     "extended",
     "--max-ram",
     "32kB",
     "--max-macs",
     "1M",
-    "--reference-accuracy",
-    "80",
     "--epochs",
     "0.7",
     "--qaft-epochs",

@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use super::address::Address;
+use super::encryption;
 use super::storage::StoreError;
 
 /// How long a server may be away from a worker.
@@ -55,6 +56,9 @@ impl Trouble {
             Self::Silent(_) => return true,
             Self::Told(error) => error,
         };
+        if encryption::encryption_error(error).is_some() {
+            return false;
+        }
         let Some(code) = error.code() else {
             // Not from the server: the connection. What cannot be converted stays wrong.
             return error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>());
@@ -75,7 +79,10 @@ impl Trouble {
 
     fn at(&self, address: &Address) -> StoreError {
         let cause = match self {
-            Self::Told(error) => chain(error).into(),
+            Self::Told(error) => match encryption::remedy(error) {
+                Some(remedy) => format!("{}: {remedy}", chain(error)).into(),
+                None => chain(error).into(),
+            },
             Self::Silent(time) => format!(
                 "the server did not answer for {} s: is it running, and is the way to it free?",
                 time.as_secs()

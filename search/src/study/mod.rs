@@ -8,6 +8,7 @@ mod address;
 mod agreement;
 mod checksum;
 mod config;
+mod encryption;
 mod files;
 mod heartbeat;
 mod inherit;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use postgres::{Client, NoTls};
 use rusqlite::Connection;
 
 use crate::postgres::Server;
@@ -47,7 +46,10 @@ impl Audit {
     /// Of the study on `server`, else of the one in `folder`.
     pub(super) fn start(server: Option<&Server>, folder: &Path) -> Self {
         match server {
-            Some(server) => client(server).batch_execute(POSTGRES).expect("tables and triggers"),
+            Some(server) => {
+                let client = server.client();
+                client.and_then(|mut client| client.batch_execute(POSTGRES)).expect("tables and triggers");
+            }
             None => connection(folder).execute_batch(SQLITE).expect("tables and triggers"),
         }
         Self { folder: folder.to_owned() }
@@ -58,7 +60,7 @@ impl Audit {
         let ends = "SELECT number, state, measured FROM audit_ends";
         let changes = "SELECT COUNT(*) FROM audit_changes";
         if let Some(server) = server {
-            let mut client = client(server);
+            let mut client = server.client().expect("the server answers");
             let taken_over = "SELECT SUM(take_overs)::BIGINT FROM bomp_trials";
             let mut count = |query| client.query_one(query, &[]).expect("a count").get::<_, i64>(0) as u64;
             let (changes, taken_over) = (count(changes), count(taken_over));
@@ -76,10 +78,6 @@ impl Audit {
         let ends = rows.and_then(Iterator::collect).expect("the records");
         Records { ends, changes, taken_over }
     }
-}
-
-fn client(server: &Server) -> Client {
-    Client::connect(&server.address(), NoTls).expect("the server answers")
 }
 
 fn connection(folder: &Path) -> Connection {

@@ -19,6 +19,7 @@ use rand::RngExt;
 use rand::seq::IteratorRandom;
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::invented;
 use crate::postgres::Server;
 use audit::Audit;
@@ -52,7 +53,7 @@ pub struct Plan {
 pub enum Store {
     /// A folder.
     Sqlite,
-    /// A server of its own.
+    /// A server of its own, over encrypted connections to a verified server.
     Postgres,
 }
 
@@ -85,7 +86,11 @@ pub struct Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kills = self.workers_killed + self.servers_killed + self.sessions_killed;
-        writeln!(f, "{:?}: grace time {:.1} s", self.store, self.grace.as_secs_f64())?;
+        let store = match self.store {
+            Store::Sqlite => "SQLite",
+            Store::Postgres => "PostgreSQL over TLS (sslmode=verify-full)",
+        };
+        writeln!(f, "{store}: grace time {:.1} s", self.grace.as_secs_f64())?;
         writeln!(
             f,
             "  {kills} kill -9: {} of workers, {} of the server, {} of its sessions; {} workers stopped past the grace time",
@@ -136,7 +141,11 @@ struct Orphan {
 pub fn run(program: &Path, store: Store, plan: &Plan) -> Outcome {
     let begun = Instant::now();
     let folder = TempDir::new().expect("a temporary folder");
-    let server = (store == Store::Postgres).then(Server::start);
+    let authority = Authority::new();
+    let server = (store == Store::Postgres).then(|| {
+        let verified = format!("&sslmode=verify-full&sslrootcert={}", authority.certificate().display());
+        Server::start_encrypted(&authority.sign("IP:127.0.0.1", 2)).with(&verified)
+    });
     let address = match &server {
         Some(server) => server.study("kills"),
         None => folder.path().join("study").display().to_string(),
