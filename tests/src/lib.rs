@@ -12,6 +12,7 @@ pub mod invented;
 pub mod kills;
 pub mod long;
 pub mod postgres;
+pub mod surroundings;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -3,6 +3,7 @@
 //! It is Debian's `postgresql`, which `cargo xtask setup` installs. The server refuses to run as root, so root starts it as the
 //! user `postgres` that the package makes.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -35,6 +36,7 @@ pub struct Server {
     process: Child,
     /// What an address says behind the name of the study.
     options: String,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Server {
@@ -44,7 +46,7 @@ impl Server {
     /// If there is no PostgreSQL, or it does not start; with what it said.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, Vec::new())
     }
 
     /// The same for a server that can encrypt and shows this certificate.
@@ -53,10 +55,19 @@ impl Server {
     /// As [`Server::start`].
     #[must_use]
     pub fn start_encrypted(certificate: &Certificate) -> Self {
-        Self::start_with(Some(certificate))
+        Self::start_with(Some(certificate), Vec::new())
     }
 
-    fn start_with(certificate: Option<&Certificate>) -> Self {
+    /// The same for a server with these variables of the environment.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn start_in(environment: Vec<(OsString, OsString)>) -> Self {
+        Self::start_with(None, environment)
+    }
+
+    fn start_with(certificate: Option<&Certificate>, environment: Vec<(OsString, OsString)>) -> Self {
         let folder = tempfile::Builder::new().prefix("bomp-postgres-").tempdir().expect("a temporary folder");
         let password = folder.path().join("password");
         fs::write(&password, PASSWORD).expect("the folder is writable");
@@ -87,9 +98,9 @@ impl Server {
         // Somebody else may take the port before the server does.
         for _ in 0..5 {
             let port = free_port();
-            let mut process = spawn(folder.path(), port);
+            let mut process = spawn(folder.path(), port, &environment);
             if is_ready(&mut process, port) {
-                return Self { folder, port, process, options: String::new() };
+                return Self { folder, port, process, options: String::new(), environment };
             }
         }
         panic!("the server does not start:\n{}", log(folder.path()));
@@ -170,7 +181,15 @@ impl Server {
         stopped
     }
 
-    /// Starts the server again after [`Server::kill`], on the same folder and port.
+    /// Whether the server has ended by itself.
+    ///
+    /// # Panics
+    /// Never: a child can be asked.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("a child can be asked").is_some()
+    }
+
+    /// Starts the server again after it has ended, on the same folder and port.
     ///
     /// # Panics
     /// If it does not start.
@@ -178,7 +197,7 @@ impl Server {
         let begun = Instant::now();
         // Sessions of the killed server may live for a moment longer; until then it refuses to start.
         while begun.elapsed() < START {
-            self.process = spawn(self.folder.path(), self.port);
+            self.process = spawn(self.folder.path(), self.port, &self.environment);
             if is_ready(&mut self.process, self.port) {
                 return;
             }
@@ -210,7 +229,7 @@ impl Drop for Server {
 }
 
 /// The server in `folder`, whose log is beside its data.
-fn spawn(folder: &Path, port: u16) -> Child {
+fn spawn(folder: &Path, port: u16, environment: &[(OsString, OsString)]) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
     let errors = log.try_clone().expect("a second handle of the log");
     let mut server = program("postgres", folder);
@@ -218,7 +237,7 @@ fn spawn(folder: &Path, port: u16) -> Child {
     // Loopback alone, and small.
     server.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
     server.args(["-c", "shared_buffers=16MB", "-c", "dynamic_shared_memory_type=mmap"]);
-    server.stdin(Stdio::null()).stdout(log).stderr(errors);
+    server.envs(environment.iter().cloned()).stdin(Stdio::null()).stdout(log).stderr(errors);
     server.spawn().expect("postgres starts")
 }
 
