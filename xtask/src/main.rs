@@ -2,6 +2,7 @@
 //! One file for each command; this one only dispatches.
 
 mod bench;
+mod book;
 mod check;
 mod coverage;
 mod fuzz;
@@ -32,6 +33,8 @@ enum Command {
     Setup(setup::Options),
     Quickstart(quickstart::Options),
     Bench(bench::Options),
+    /// Build the documentation as a book of HTML pages in target/book; needs mdBook
+    Book,
     Coverage(coverage::Options),
     Fuzz(fuzz::Options),
     GpuCheck(gpu_check::Options),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options),
         Command::Quickstart(options) => quickstart::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Book => book::run(),
         Command::Coverage(options) => coverage::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::GpuCheck(options) => gpu_check::run(&options),
