@@ -118,7 +118,7 @@ fn refuses_all_but_the_right_one(board: &str) {
         .to_vec();
     if let [Some(signed), Some(plain)] = sizes[..] {
         eprintln!("{board}: {} bytes of flash for the signature's check", signed - plain);
-        // What docs/device.md says, within a kilobyte.
+        // What docs/firmware.md says, within a kilobyte.
         assert!((20_000..36_000).contains(&(signed - plain)), "{signed} and {plain}");
     }
 }

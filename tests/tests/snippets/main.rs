@@ -1,9 +1,10 @@
 //! Every fenced block of README and docs, and every command in backticks, is compiled, run or parsed by what it is meant for: a
 //! renamed option, function or field fails here.
 //!
-//! A block names its language after the fence, one of those that are checked here; what is no code says `text`. Rust blocks with a file's name after the language make
-//! one project for each document; one without is a project by itself.
+//! A block names its language after the fence, one of those that are checked here; what is no code says `text`. Rust blocks with a
+//! file's name after the language make one project for each document; one without is a project by itself. C blocks are whole files.
 
+mod c;
 mod markdown;
 mod rust;
 mod shell;
@@ -37,7 +38,7 @@ const OTHERS: [&str; 11] = [
 
 #[test]
 fn every_block_says_what_it_is() {
-    const LANGUAGES: [&str; 6] = ["sh", "rust", "python", "json", "yaml", "text"];
+    const LANGUAGES: [&str; 7] = ["sh", "rust", "c", "python", "json", "yaml", "text"];
     let documents = documents();
     let blocks: Vec<&Block> = documents.iter().flat_map(|document| &document.blocks).collect();
     assert!(blocks.len() > 10, "only {} blocks were found", blocks.len());
@@ -132,6 +133,18 @@ fn rust_blocks_compile() {
         }
     }
     assert!(projects >= 2, "only {projects} projects were found");
+}
+
+#[test]
+fn c_blocks_compile() {
+    let mut blocks = 0;
+    for document in documents() {
+        for block in document.blocks.iter().filter(|block| block.language == "c") {
+            c::compile(block);
+            blocks += 1;
+        }
+    }
+    assert!(blocks >= 2, "only {blocks} blocks were found");
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub(crate) fn documents() -> Vec<Document> {
     let mut names: Vec<&str> = names.lines().filter(|name| *name != "CHANGELOG.md").collect();
     if names.is_empty() {
         // A copy of the sources without git's folder.
-        names = vec!["README.md", "CONTRIBUTING.md", "docs/ask-tell.md", "docs/device.md", "docs/workers.md"];
+        names =
+            vec!["README.md", "CONTRIBUTING.md", "docs/ask-tell.md", "docs/firmware.md", "docs/workers.md"];
         names.extend(["docs/gpu.md", "docs/report.md", "firmware-sim/samples/README.md"]);
     }
     names.into_iter().map(read).collect()
