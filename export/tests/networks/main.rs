@@ -1,9 +1,11 @@
 //! Properties of random valid networks, from the candidate to the logits of every engine.
 
+mod golden;
 mod lowering;
 #[cfg(feature = "engines")]
 mod onnx;
 mod packing;
+mod unchanged;
 
 use bomp_export::candidate::Candidate;
 use bomp_export::evaluate;

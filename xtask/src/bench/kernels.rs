@@ -22,7 +22,13 @@ pub(super) struct Options {
     /// Write all counts to this file: a list of {board, layer, bits, macs, instructions}
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Compare with the counts in this file, which `--json` wrote before; fail if one has grown by more than 2 %
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
 }
+
+/// Growth of a count that `--against` lets pass, in percent.
+const TOLERANCE: f64 = 2.0;
 
 /// What `bomp-sim kernels --json` prints.
 #[derive(Deserialize)]
@@ -87,8 +93,40 @@ pub(super) fn run(options: &Options) -> Result<()> {
         programs::write(path, &serde_json::to_vec_pretty(&counts)?)
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
+    if let Some(path) = &options.against {
+        let file = || path.display().to_string();
+        let before: Vec<Count> =
+            serde_json::from_slice(&std::fs::read(path).with_context(file)?).with_context(file)?;
+        let (lines, grown) = compare(&before, &counts);
+        println!("\n{}", lines.join("\n"));
+        ensure!(grown == 0, "{grown} counts have grown by more than {TOLERANCE} %");
+    }
     ensure!(different.is_empty(), "results differ from the reference: {}", different.join("; "));
     Ok(())
+}
+
+/// A line for each count that is not as it was, a sum, and how many have grown beyond the tolerance or are missing.
+fn compare(before: &[Count], now: &[Count]) -> (Vec<String>, usize) {
+    let (mut lines, mut equal, mut grown) = (Vec::new(), 0, 0);
+    for old in before {
+        let same_row =
+            |new: &&Count| (&new.board, &new.layer, new.bits) == (&old.board, &old.layer, old.bits);
+        let name = format!("{} {} w{}", old.board, old.layer, old.bits);
+        match now.iter().find(same_row) {
+            Some(new) if new.instructions == old.instructions => equal += 1,
+            Some(new) => {
+                let percent = 100.0 * (new.instructions / old.instructions - 1.0);
+                grown += usize::from(percent > TOLERANCE);
+                lines.push(format!("{name}: {} -> {} ({percent:+.2} %)", old.instructions, new.instructions));
+            }
+            None => {
+                grown += 1;
+                lines.push(format!("{name}: is not counted any more"));
+            }
+        }
+    }
+    lines.push(format!("{equal} of {} counts are equal", before.len()));
+    (lines, grown)
 }
 
 fn print(report: &Report) {
@@ -127,5 +165,26 @@ fn print(report: &Report) {
             "{:<26} {} of {} cases differ from the reference",
             check.kernel, check.different, check.cases
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_grow_or_vanish_are_told() {
+        let count = |layer: &str, instructions| Count {
+            board: "mps2-an386".into(),
+            layer: layer.into(),
+            bits: 4,
+            macs: 1,
+            instructions,
+        };
+        let before = [count("a", 100.0), count("b", 100.0), count("c", 100.0), count("d", 100.0)];
+        let (lines, grown) = compare(&before, &[count("a", 100.0), count("b", 101.0), count("c", 103.0)]);
+        assert_eq!(grown, 2, "{lines:?}");
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert_eq!(lines[3], "1 of 4 counts are equal");
     }
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bomp_export::candidate::Candidate;
 use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
 use bomp_export::testing::{self, Numbers};
 use bomp_export::{files, lower, write};
@@ -123,7 +122,7 @@ fn networks() -> [(&'static str, Network); 4] {
     [("bottlenecks", bottlenecks), ("odd", odd), ("classifier", classifier), (WIDE, wide)]
 }
 
-fn logits<K: Kernels>(blob: &[u8], inputs: &[u8]) -> Vec<u8> {
+pub(super) fn logits<K: Kernels>(blob: &[u8], inputs: &[u8]) -> Vec<u8> {
     let model = Model::new(blob).unwrap();
     let mut words = vec![0x5a5a_5a5a; arena::words(model.arena_size())];
     let mut logits = vec![0; model.classes()];
@@ -136,17 +135,21 @@ fn logits<K: Kernels>(blob: &[u8], inputs: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn add(path: &Path, candidate: &Candidate, numbers: &mut Numbers) {
-    let mut lowered = lower::lower(candidate).unwrap();
-    if path.ends_with(WIDE) {
+/// The blob of a network with random weights.
+fn packed(name: &str, network: Network, numbers: &mut Numbers) -> Vec<u8> {
+    let mut lowered = lower::lower(&testing::with_weights(network, numbers)).unwrap();
+    if name == WIDE {
         testing::widen(&mut lowered, true, numbers);
     }
-    let blob = write::blob(&lowered).unwrap();
-    let elements = IMAGES * candidate.network.input.elements();
+    write::blob(&lowered).unwrap()
+}
+
+fn add(path: &Path, blob: &[u8], numbers: &mut Numbers) {
+    let elements = IMAGES * Model::new(blob).unwrap().input_len();
     let inputs: Vec<u8> = (0..elements).map(|_| numbers.within(0..=255) as u8).collect();
     files::write(&path.with_extension("inputs"), &inputs).unwrap();
-    files::write(&path.with_extension("logits"), &logits::<Reference>(&blob, &inputs)).unwrap();
-    files::write(&path.with_extension("bomp"), &blob).unwrap();
+    files::write(&path.with_extension("logits"), &logits::<Reference>(blob, &inputs)).unwrap();
+    files::write(&path.with_extension("bomp"), blob).unwrap();
 }
 
 #[test]
@@ -154,13 +157,16 @@ fn golden_models_give_their_logits() {
     let mut kinds = BTreeSet::new();
     for (name, network) in networks() {
         let path = folder().join(name);
-        let blob_path = path.with_extension("bomp");
-        if !blob_path.exists() && std::env::var("BOMP_GOLDEN").is_ok_and(|value| value == "write") {
-            let mut numbers = Numbers::new(name.len() as u64);
-            add(&path, &testing::with_weights(network, &mut numbers), &mut numbers);
+        let mut numbers = Numbers::new(name.len() as u64);
+        let again = packed(name, network, &mut numbers);
+        if !path.with_extension("bomp").exists()
+            && std::env::var("BOMP_GOLDEN").is_ok_and(|value| value == "write")
+        {
+            add(&path, &again, &mut numbers);
         }
         let read = |extension| fs::read(path.with_extension(extension)).unwrap();
         let (blob, inputs, expected) = (read("bomp"), read("inputs"), read("logits"));
+        assert!(again == blob, "{name} is packed to other bytes");
         let model = Model::new(&blob).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(inputs.len(), IMAGES * model.input_len());
         assert_eq!(logits::<Reference>(&blob, &inputs), expected, "{name}");
