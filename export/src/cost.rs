@@ -12,7 +12,9 @@ pub fn layer_macs(network: &Network) -> Vec<u64> {
     (0..network.layers.len())
         .map(|index| match network.layers[index].op {
             Op::Add | Op::AveragePool => 0,
-            _ => shapes[index + 1].elements() as u64 * network.fan_in(index, &shapes) as u64,
+            Op::Convolution { .. } | Op::Depthwise { .. } | Op::Classifier { .. } => {
+                shapes[index + 1].elements() as u64 * network.fan_in(index, &shapes) as u64
+            }
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use bomp_runtime::blob::MAX_LAYERS;
-use bomp_runtime::quant::MAX_FAN_IN;
+use bomp_runtime::quant::{MAX_FAN_IN, WEIGHT_BITS};
 
 /// What files and messages call the network's input; no layer may have this name.
 pub const INPUT: &str = "input";
@@ -51,16 +51,16 @@ impl std::fmt::Display for Shape {
     }
 }
 
-/// Width of a weight in bits: 4..=8, or 16, which is accounted for and can be scored, but which no device runs.
+/// Width of a weight in bits: one of [`WEIGHT_BITS`], or 16, which is accounted for and can be scored, but which no device runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Bits(u8);
 
 impl Bits {
     /// The narrowest width.
-    pub const MIN: Self = Self(4);
+    pub const MIN: Self = Self(*WEIGHT_BITS.start());
     /// The widest width that can be packed.
-    pub const MAX: Self = Self(8);
+    pub const MAX: Self = Self(*WEIGHT_BITS.end());
     /// The width of the searches that the paper compares itself with; [`Network::validate`] refuses it.
     pub const WIDE: Self = Self(16);
 
@@ -81,7 +81,7 @@ impl TryFrom<u8> for Bits {
     type Error = IrError;
 
     fn try_from(bits: u8) -> Result<Self, IrError> {
-        if (4..=8).contains(&bits) || bits == Self::WIDE.0 {
+        if WEIGHT_BITS.contains(&bits) || bits == Self::WIDE.0 {
             Ok(Self(bits))
         } else {
             Err(IrError::Bits(bits))
@@ -219,7 +219,7 @@ pub struct Network {
 /// Why a network cannot be packed.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum IrError {
-    /// A bit width outside 4..=8.
+    /// A bit width outside [`WEIGHT_BITS`].
     #[error("a weight width of {0} bits is not supported: use 4 to 8")]
     Bits(u8),
     /// No layers, or no classifier at the end.

@@ -153,7 +153,9 @@ pub fn lower(candidate: &Candidate) -> Result<Lowered, LowerError> {
                         logit_scale = logit_step(float, &scales, input.scale);
                         logit_scale
                     }
-                    _ => candidate.tensors[index + 1].scale,
+                    Op::Convolution { .. } | Op::Depthwise { .. } | Op::Add | Op::AveragePool => {
+                        candidate.tensors[index + 1].scale
+                    }
                 };
                 let pixels = match layer.op {
                     Op::Classifier { .. } => shapes[layer.inputs[0]].height * shapes[layer.inputs[0]].width,

@@ -10,6 +10,7 @@ use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
 use bomp_export::testing::{self, Numbers};
 use bomp_export::{lower, write};
 use bomp_runtime::kernels::Reference;
+use bomp_runtime::quant::WEIGHT_BITS;
 use bomp_runtime::{Model, arena};
 use object::{Object, ObjectSymbol};
 use serde::Serialize;
@@ -91,7 +92,7 @@ pub fn measure(board: &'static Board) -> Result<Report, SimError> {
         file(&networks.join(format!("{name}.bomp")), blob)?;
         blobs.push((name.to_owned(), 0, blob.to_vec()));
     }
-    for bits in 4..=8u8 {
+    for bits in WEIGHT_BITS {
         let blob = mobilenet(bits);
         let name = format!("mobilenet-v1-0.25-w{bits}");
         // Weights of all widths do not fit every board's flash; the narrowest and the widest do.

@@ -9,7 +9,7 @@ use crate::blob::{
     checksum,
 };
 use crate::error::{ModelError, RunError};
-use crate::kernels::{Kernels, Native, Needs};
+use crate::kernels::{Kernels, Native, Needs, broken_invariant};
 use crate::layer::{Layer, Op, Shape, Tensor, decode, geometry, tensor};
 use crate::plan::{self, range};
 
@@ -269,14 +269,15 @@ impl<'a, K: Kernels> Model<'a, K> {
         let (source, target) = (range(layer.input), range(layer.output));
         match layer.op {
             Op::Classifier(weights) => {
-                if let Ok([input, scratch]) = arena.get_disjoint_mut([source, scratch]) {
-                    W::classifier(layer, weights, input, logits, words(scratch));
-                }
+                let Ok([input, scratch]) = arena.get_disjoint_mut([source, scratch]) else {
+                    return broken_invariant();
+                };
+                W::classifier(layer, weights, input, logits, words(scratch));
             }
             Op::Add { b, scale } if W::OFFERS.covers(Needs::ADD) => {
                 // The first operand is moved to the output's place unless it is there; unless it is the second operand
                 // that is there, then the roles change, which the symmetric arithmetic allows.
-                let Some(second) = tensor(self.header, self.records, b) else { return };
+                let Some(second) = tensor(self.header, self.records, b) else { return broken_invariant() };
                 let (other, scale) = if second.offset == layer.output.offset && source != target {
                     (source, scale.swapped())
                 } else {
@@ -291,18 +292,21 @@ impl<'a, K: Kernels> Model<'a, K> {
                     }
                 } else if let Ok([other, place, scratch]) = arena.get_disjoint_mut([other, target, scratch]) {
                     W::add_assign(layer.quantisation, scale, place, other, words(scratch));
+                } else {
+                    broken_invariant();
                 }
             }
             Op::Depthwise(window, weights)
                 if source.start == target.start && W::OFFERS.covers(Needs::DEPTHWISE) =>
             {
-                if let Ok([place, scratch]) = arena.get_disjoint_mut([source, scratch]) {
-                    W::depthwise_in_place(layer, window, weights, place, words(scratch));
-                }
+                let Ok([place, scratch]) = arena.get_disjoint_mut([source, scratch]) else {
+                    return broken_invariant();
+                };
+                W::depthwise_in_place(layer, window, weights, place, words(scratch));
             }
-            _ => {
+            Op::Convolution(..) | Op::Depthwise(..) | Op::AveragePool { .. } | Op::Add { .. } => {
                 let Ok([input, output, scratch]) = arena.get_disjoint_mut([source, target, scratch]) else {
-                    return;
+                    return broken_invariant();
                 };
                 let scratch = words(scratch);
                 match layer.op {
@@ -315,8 +319,12 @@ impl<'a, K: Kernels> Model<'a, K> {
                     Op::AveragePool { factor, shift } if W::OFFERS.covers(Needs::AVERAGE_POOL) => {
                         W::average_pool(layer, factor, shift, input, output, scratch);
                     }
-                    // An add, a classifier; or nothing that `load` lets in.
-                    _ => {}
+                    // Kinds that the kernels do not offer, which `load` refuses, and those that are dealt with above.
+                    Op::Convolution(..)
+                    | Op::Depthwise(..)
+                    | Op::AveragePool { .. }
+                    | Op::Add { .. }
+                    | Op::Classifier(_) => broken_invariant(),
                 }
             }
         }

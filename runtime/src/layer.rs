@@ -7,7 +7,7 @@
 use crate::blob::{ADD_BYTES, CHANNEL_BYTES, Channel, FINE_BYTES, Fine, Header, POOL_BYTES, Record};
 use crate::error::ModelError;
 use crate::quant::{
-    AddScale, BASE_SHIFT, FINE_BITS, Factor, MAX_BIAS, MAX_FAN_IN, Multiplier, Output, Packed,
+    AddScale, BASE_SHIFT, FINE_BITS, Factor, MAX_BIAS, MAX_FAN_IN, Multiplier, Output, Packed, WEIGHT_BITS,
     WIDE_BASE_SHIFT, WIDE_SHIFT,
 };
 
@@ -80,7 +80,7 @@ pub struct Weights<'a> {
     pub fine: &'a [Fine],
     /// Weights [C_OUT, K_H, K_W, C_IN], C_IN being 1 for depthwise, [C_OUT, H, W, C_IN] for the classifier.
     pub packed: Packed<'a>,
-    /// Width of a weight, 4..=8.
+    /// Width of a weight, in [`WEIGHT_BITS`].
     pub bits: u8,
     /// Weights of one output channel.
     pub fan_in: usize,
@@ -160,7 +160,7 @@ impl Geometry {
             Kind::Depthwise => {
                 self.output.height <= self.input.height && self.output.width <= self.input.width
             }
-            _ => false,
+            Kind::Convolution | Kind::AveragePool | Kind::Classifier => false,
         }
     }
 }
@@ -385,7 +385,7 @@ fn weights<'a>(
     let bad = |field| ModelError::BadLayer { layer, field };
     let overrun = ModelError::DataOverrun { layer };
     let bits = record.bits();
-    if !(4..=8).contains(&bits) {
+    if !WEIGHT_BITS.contains(&bits) {
         return Err(bad("bits"));
     }
     let (shifts, fine_bytes) = if record.is_wide() { (WIDE_BASE_SHIFT, FINE_BYTES) } else { (BASE_SHIFT, 0) };

@@ -3,6 +3,8 @@
 //! Every function is total: no input panics and no intermediate overflows within the stated ranges. Rounding is always
 //! "half up", floor(x + 1/2), done once per result.
 
+/// Widths of packed weights, in bits.
+pub const WEIGHT_BITS: core::ops::RangeInclusive<u8> = 4..=8;
 /// Bits of the fraction that a [`Multiplier`] stores; its mantissa has one bit more.
 pub const FRACTION_BITS: u32 = 12;
 /// Largest shift that a channel may add to its layer's base shift.

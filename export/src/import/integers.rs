@@ -70,7 +70,9 @@ pub(super) fn lower(
                         Op::Convolution { window: *window, filters: weights.scales.len(), bits, activation }
                     }
                     Kind::Depthwise { window, .. } => Op::Depthwise { window: *window, bits, activation },
-                    _ => Op::Classifier { classes: weights.scales.len(), bits },
+                    Kind::Dense { .. } | Kind::Add | Kind::AveragePool => {
+                        Op::Classifier { classes: weights.scales.len(), bits }
+                    }
                 };
                 (op, Parameters::Weighted(weighted))
             }

@@ -22,7 +22,7 @@ use bomp_runtime::quant::Output;
 
 use crate::candidate::{Provenance, Quantisation};
 use crate::files;
-use crate::ir::{Activation, Bits, INPUT, Op, Shape, Window};
+use crate::ir::{Activation, INPUT, Op, Shape, Window};
 use crate::lower::{Lowered, Parameters, Weighted};
 pub use graph::BATCH;
 use graph::{Graph, int, ints, tensor};
@@ -36,6 +36,8 @@ pub use extract::{Document, DocumentError, Stage};
 pub const OPSET: i64 = 21;
 /// Version of ONNX's file format.
 const IR_VERSION: i64 = 10;
+/// Width of an element of ONNX's INT4.
+const INT4_BITS: u8 = 4;
 /// Name of the output.
 const LOGITS: &str = "logits";
 /// Key of the metadata entry with the SHA-256 of the blob that holds the same network.
@@ -229,7 +231,8 @@ impl Writer<'_> {
             weight_scales.push(step(name, "weight step", scale)?);
             bias_scales.push(step(name, "bias step", scale * input_scale)?);
         }
-        let narrow = self.containers == Containers::Int4 && layer.op.bits() == Some(Bits::MIN);
+        let narrow = self.containers == Containers::Int4
+            && layer.op.bits().is_some_and(|bits| bits.get() <= INT4_BITS);
         let weight = format!("{name}/weight");
         let weight = if narrow {
             self.graph.int4s(weight, dims, &weights)

@@ -2,7 +2,7 @@
 
 use bomp_runtime::kernels::{Kernels, Native};
 use bomp_runtime::layer::{Kind, Op, Shape};
-use bomp_runtime::quant::AddScale;
+use bomp_runtime::quant::{AddScale, WEIGHT_BITS};
 use cortex_m_semihosting::hprintln;
 
 use crate::CALLS;
@@ -34,7 +34,7 @@ const WEIGHTED: [Entry; 12] = [
 /// Counts all of them at all widths.
 pub fn run(clock: &Clock, memory: &mut Memory) {
     for (name, kind, kernel, stride, input, filters) in WEIGHTED {
-        for bits in 4..=8 {
+        for bits in WEIGHT_BITS {
             let case = Case::same(kind, bits, kernel, stride, input, filters);
             say(name, bits, case.macs(), weighted(clock, memory, &case));
         }

@@ -112,7 +112,9 @@ impl Case {
         let Geometry { input, output, .. } = self.geometry;
         match self.geometry.kind {
             Kind::Add | Kind::AveragePool => input.height * input.width * input.channels,
-            _ => output.height * output.width * output.channels * self.fan_in(),
+            Kind::Convolution | Kind::Depthwise | Kind::Classifier => {
+                output.height * output.width * output.channels * self.fan_in()
+            }
         }
     }
 
@@ -183,7 +185,8 @@ impl Case {
         let op = match kind {
             Kind::Convolution => Op::Convolution(window, weights),
             Kind::Depthwise => Op::Depthwise(window, weights),
-            _ => Op::Classifier(weights),
+            // Adds and pools are called with numbers of their own.
+            Kind::Classifier | Kind::Add | Kind::AveragePool => Op::Classifier(weights),
         };
         let layer = Layer {
             source: 0,

@@ -2,7 +2,7 @@
 
 use bomp_runtime::kernels::{Kernels, Native, Reference};
 use bomp_runtime::layer::{Geometry, Kind, Op, Shape, Window};
-use bomp_runtime::quant::AddScale;
+use bomp_runtime::quant::{AddScale, WEIGHT_BITS};
 use cortex_m_semihosting::hprintln;
 
 use crate::cases::{Case, Draw, Memory, Numbers};
@@ -23,7 +23,7 @@ const KERNELS: [(&str, Kind); 7] = [
 /// Checks them all.
 pub fn run(memory: &mut Memory) {
     for (name, kind) in KERNELS {
-        let widths = if matches!(kind, Kind::Add | Kind::AveragePool) { 0..=0 } else { 4..=8 };
+        let widths = if matches!(kind, Kind::Add | Kind::AveragePool) { 0..=0 } else { WEIGHT_BITS };
         for bits in widths {
             let mut numbers = Numbers(kind as u64 + name.len() as u64 + 1_000 * u64::from(bits));
             let mut different = 0;
@@ -106,7 +106,7 @@ fn agrees(memory: &mut Memory, case: &Case) -> bool {
                 Native::classifier(layer, weights, input, &mut found[..length], scratch);
                 return expected[..length] == found[..length];
             }
-            (Kind::Add, _) => {
+            (Kind::Add, Op::Classifier(_) | Op::Add { .. } | Op::AveragePool { .. }) => {
                 let factor = |numbers: &mut Numbers| (numbers.next() >> numbers.within(0, 30)) as i32;
                 let scale = AddScale {
                     zero_point_a: numbers.next() as i8,

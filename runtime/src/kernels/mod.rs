@@ -21,6 +21,15 @@ pub use scratch::scratch_words;
 use crate::layer::{Layer, Weights, Window};
 use crate::quant::{AddScale, Output};
 
+/// Marks a branch that no checked model can reach. Tests and builds with debug assertions, as the fuzzers', panic there;
+/// elsewhere it is empty and the kernel leaves its output as it is, because a panic would cost a device flash.
+#[inline(always)]
+#[track_caller]
+#[expect(clippy::assertions_on_constants, reason = "the constant says which builds panic")]
+pub(crate) const fn broken_invariant() {
+    assert!(!cfg!(any(test, debug_assertions)), "a layer reached a kernel that does not suit it");
+}
+
 /// The kernels that are best on the processor that this is compiled for.
 pub type Native = NativeFor<{ Needs::EVERYTHING.bits() }>;
 /// Of them only those that [`Needs`] with these bits asks for.

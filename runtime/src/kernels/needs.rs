@@ -7,15 +7,17 @@ use core::fmt;
 
 use super::dsp::{ConvolutionPlan, DepthwisePlan, is_quick, one_step_add, quick_factor};
 use crate::layer::{Geometry, Layer, Op, Weights};
+use crate::quant::WEIGHT_BITS;
 
 /// Parts of the kernels, one bit each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Needs(u32);
 
-/// First bits of runs of them: widths of convolutions' and of the classifier's weights, 4 bits first; depthwise loops.
+/// First bits of runs of them: widths of convolutions' and of the classifier's weights, the narrowest first; depthwise loops.
 const WIDTHS: u32 = 8;
 const CLASSIFIER_WIDTHS: u32 = 13;
 const DEPTHWISE_LOOPS: u32 = 18;
+const _: () = assert!(CLASSIFIER_WIDTHS - WIDTHS == (*WEIGHT_BITS.end() - *WEIGHT_BITS.start() + 1) as u32);
 
 impl Needs {
     /// Nothing.
@@ -41,6 +43,8 @@ impl Needs {
     pub const ODD_CLASSIFIER: Self = Self(1 << 7);
     /// A depthwise convolution with a kernel wider than 7, at a stride of 2 than 8, or with a stride above 2.
     pub const RARE_DEPTHWISE: Self = Self(1 << 26);
+    /// Weights of a width outside [`WEIGHT_BITS`], which no kernels have; not in [`Self::EVERYTHING`].
+    const UNSUPPORTED_WIDTH: Self = Self(1 << 31);
 
     /// In the order of the bits.
     const NAMES: [&'static str; 27] = [
@@ -73,16 +77,24 @@ impl Needs {
         "depthwise kernel wider than 7, at stride 2 than 8, or stride above 2",
     ];
 
-    /// Weights of `bits` bits, 4..=8, of a convolution.
+    /// Weights of `bits` bits of a convolution; outside [`WEIGHT_BITS`] what no kernels offer.
     #[must_use]
     pub const fn width(bits: u8) -> Self {
-        Self(1 << (WIDTHS + (bits as u32 & 15).saturating_sub(4)))
+        Self::nth_width(WIDTHS, bits)
     }
 
-    /// Weights of `bits` bits, 4..=8, of the classifier.
+    /// Weights of `bits` bits of the classifier; outside [`WEIGHT_BITS`] what no kernels offer.
     #[must_use]
     pub const fn classifier_width(bits: u8) -> Self {
-        Self(1 << (CLASSIFIER_WIDTHS + (bits as u32 & 15).saturating_sub(4)))
+        Self::nth_width(CLASSIFIER_WIDTHS, bits)
+    }
+
+    const fn nth_width(first: u32, bits: u8) -> Self {
+        let (narrowest, widest) = (*WEIGHT_BITS.start(), *WEIGHT_BITS.end());
+        if bits < narrowest || bits > widest {
+            return Self::UNSUPPORTED_WIDTH;
+        }
+        Self(1 << (first + (bits - narrowest) as u32))
     }
 
     /// Depthwise rows of `pairs` pairs of taps at a stride of 1 or 2.
@@ -182,5 +194,22 @@ impl fmt::Display for Needs {
 impl fmt::Debug for Needs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Needs({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_width_is_a_need_of_its_own() {
+        let mut seen = HashSet::new();
+        for bits in 0..=u8::MAX {
+            for need in [Needs::width(bits), Needs::classifier_width(bits)] {
+                assert_eq!(Needs::EVERYTHING.covers(need), WEIGHT_BITS.contains(&bits), "{bits} bits");
+                assert!(!WEIGHT_BITS.contains(&bits) || seen.insert(need.bits()), "{bits} bits");
+            }
+        }
     }
 }

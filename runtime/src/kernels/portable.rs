@@ -7,7 +7,7 @@ mod convolution;
 mod depthwise;
 mod requantiser;
 
-use super::{Kernels, Needs, Reference};
+use super::{Kernels, Needs, Reference, broken_invariant};
 use crate::layer::{Layer, Weights, Window};
 use crate::quant::{self, AddScale, Output};
 use requantiser::Adder;
@@ -79,7 +79,7 @@ impl<const NEEDS: u32> Kernels for Portable<NEEDS> {
         for ((class, parameters), logit) in weights.channels.iter().enumerate().zip(logits) {
             let mut sum = parameters.bias();
             for (first, values) in (class * weights.fan_in..).step_by(STRIP).zip(input.chunks(STRIP)) {
-                let Some(strip) = strip.get_mut(..values.len()) else { return };
+                let Some(strip) = strip.get_mut(..values.len()) else { return broken_invariant() };
                 weights.packed.unpack(first, strip);
                 let products = strip.iter().zip(values).map(|(&w, &v)| i32::from(w) * i32::from(v));
                 sum = products.fold(sum, i32::wrapping_add);

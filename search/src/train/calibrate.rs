@@ -33,7 +33,11 @@ pub(super) fn calibrate(folded: &Folded, images: &DeviceImages) -> Result<Vec<Qu
             tensors.push(match &network.layers[index].op {
                 Op::Convolution { activation: Activation::Relu6, .. }
                 | Op::Depthwise { activation: Activation::Relu6, .. } => relu6(output),
-                _ => linear(output),
+                Op::Convolution { activation: Activation::Linear, .. }
+                | Op::Depthwise { activation: Activation::Linear, .. }
+                | Op::Add
+                | Op::AveragePool
+                | Op::Classifier { .. } => linear(output),
             });
         });
     });

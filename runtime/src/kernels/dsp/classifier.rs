@@ -4,7 +4,7 @@
 use super::has;
 use super::machine::{Codes, dots, even_halves, odd_halves, scale, smlad};
 use super::unpack::{nibble_order, quick_factor};
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 use crate::layer::Weights;
 use crate::quant::{self, Factor};
 
@@ -44,6 +44,8 @@ pub(super) fn classifier<const NEEDS: u32>(
         for (class, logit) in logits.iter_mut().enumerate() {
             *logit = plain_dot(weights, class, input, *logit);
         }
+    } else {
+        broken_invariant();
     }
     let mut fine = weights.fine.iter();
     for (logit, channel) in logits.iter_mut().zip(weights.channels) {
@@ -55,7 +57,10 @@ pub(super) fn classifier<const NEEDS: u32>(
         *logit = match quick_factor(factor) {
             Some(factor) => scale(*logit, factor),
             None if has(NEEDS, Needs::RARE_FACTOR) => plain_logit(*logit, factor),
-            None => 0,
+            None => {
+                broken_invariant();
+                0
+            }
         };
     }
 }

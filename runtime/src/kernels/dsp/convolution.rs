@@ -6,7 +6,7 @@
 use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
 use super::unpack::{table_factors, unpack_row};
 use super::{at_least_1, has};
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 use crate::layer::{Layer, Shape, Weights, Window};
 use crate::quant::{self, Factor};
 
@@ -81,7 +81,7 @@ pub(super) fn convolution<const NEEDS: u32>(
     let (from, to) = (layer.input.shape, layer.output.shape);
     let plan = Plan::new(window, weights.fan_in, from, to);
     let Some((tables, columns)) = scratch.split_at_mut_checked(plan.groups * plan.group_words()) else {
-        return;
+        return broken_invariant();
     };
     let columns: &mut [i8] = bytemuck::cast_slice_mut(columns);
     let work = Work::<'_, '_, NEEDS> { layer, window, weights, plan, input };
@@ -143,8 +143,12 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
     fn unpack(&self, channel: usize, table: &mut [u32]) {
         let first = self.first(channel);
         let fan_in = self.weights.fan_in;
-        let Some((head, rest)) = table.split_first_chunk_mut::<GROUP_HEAD>() else { return };
-        let Some((weights, tail)) = rest.split_at_mut_checked(8 * self.plan.fours) else { return };
+        let Some((head, rest)) = table.split_first_chunk_mut::<GROUP_HEAD>() else {
+            return broken_invariant();
+        };
+        let Some((weights, tail)) = rest.split_at_mut_checked(8 * self.plan.fours) else {
+            return broken_invariant();
+        };
         let channels = self.weights.channels.get(first..).unwrap_or(&[]);
         if channels.len() < 4 {
             weights.fill(0);
@@ -154,7 +158,9 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
             let places = weights.get_mut(lane..).unwrap_or(&mut []);
             unpack_row::<NEEDS>(self.weights.packed, (first + lane) * fan_in, fan_in, places);
         }
-        let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() else { return };
+        let Some([a, b, c, d, zero_point, ..]) = tail.first_chunk_mut::<GROUP_TAIL>() else {
+            return broken_invariant();
+        };
         let mut factors = [0; 4];
         // Fewer than four channels are requantised one by one.
         if channels.len() >= 4 {
@@ -176,13 +182,13 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
         output: &mut [i8],
     ) {
         let first = self.first(channel);
-        let Some(output) = output.get_mut(pixel * steps.output + first..) else { return };
+        let Some(output) = output.get_mut(pixel * steps.output + first..) else { return broken_invariant() };
         let fours = self.plan.fours;
         if table.get(GROUP_HEAD + 8 * fours).is_some_and(|&factor| factor != 0) {
             return machine::pixels::<NEEDS>(Group { table, fours }, steps, values, output);
         }
         if !has(NEEDS, Needs::RARE_FACTOR) {
-            return;
+            return broken_invariant();
         }
         for index in 0..steps.count {
             let sums = machine::sums(table, fours, values.get(index * steps.input..).unwrap_or(&[]));
@@ -206,7 +212,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
         let inside = left < shape.width && window.kernel_width <= shape.width - left;
         for ky in 0..window.kernel_height {
             let y = top.wrapping_add(ky);
-            let Some(column) = column.get_mut(ky * taps..) else { return };
+            let Some(column) = column.get_mut(ky * taps..) else { return broken_invariant() };
             if y >= shape.height {
                 column.get_mut(..taps).unwrap_or(&mut []).fill(zero_point);
             } else if inside {

@@ -8,7 +8,7 @@ use super::convolution::plain;
 use super::machine::{self, LANE_HEAD, LANE_TAIL, Lane, Rows, halves};
 use super::unpack::table_factors;
 use super::{at_least_1, has};
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 use crate::layer::{Layer, Shape, Weights, Window};
 
 /// Rows of the plane beyond the kernel's, at least; each saves copying.
@@ -87,8 +87,8 @@ pub(super) fn depthwise<const NEEDS: u32>(
     scratch: &mut [u32],
 ) {
     let plan = Plan::new(window, layer.output.shape);
-    let Some((table, plane)) = scratch.split_at_mut_checked(plan.table) else { return };
-    let Some(plane) = plane.get_mut(..plan.rows * plan.pitch) else { return };
+    let Some((table, plane)) = scratch.split_at_mut_checked(plan.table) else { return broken_invariant() };
+    let Some(plane) = plane.get_mut(..plan.rows * plan.pitch) else { return broken_invariant() };
     let zero_point = i16::from(layer.input.zero_point);
     bytemuck::cast_slice_mut::<u32, i16>(plane).fill(zero_point);
     let mut work = Work::<'_, '_, NEEDS> { layer, window, weights, plan, table, plane };
@@ -116,8 +116,10 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
         let Plan { pairs, .. } = self.plan;
         let Window { kernel_width, stride, .. } = self.window;
         let mut taps = self.weights.packed.values(channel * self.weights.fan_in);
-        let Some((head, rest)) = self.table.split_first_chunk_mut::<LANE_HEAD>() else { return };
-        let Some((rows, tail)) = rest.split_last_chunk_mut::<LANE_TAIL>() else { return };
+        let Some((head, rest)) = self.table.split_first_chunk_mut::<LANE_HEAD>() else {
+            return broken_invariant();
+        };
+        let Some((rows, tail)) = rest.split_last_chunk_mut::<LANE_TAIL>() else { return broken_invariant() };
         for row in rows.chunks_exact_mut(at_least_1(Lane::row_words(pairs, stride))) {
             let mut before = 0;
             let mut left = kernel_width;
@@ -140,7 +142,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
                 before = second;
             }
         }
-        let Some(parameters) = self.weights.channels.get(channel) else { return };
+        let Some(parameters) = self.weights.channels.get(channel) else { return broken_invariant() };
         *head = [parameters.bias() as u32; LANE_HEAD];
         let [place, zero_point, ..] = tail;
         table_factors::<NEEDS>(&self.weights, channel, core::slice::from_mut(place));
@@ -179,13 +181,19 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
         let Window { pad_top, pad_left, .. } = self.window;
         let pitch = 2 * self.plan.pitch;
         let plane: &mut [i16] = bytemuck::cast_slice_mut(self.plane);
-        let Some(plane) = plane.get_mut(slot * pitch..(slot + end - first) * pitch) else { return };
+        let Some(plane) = plane.get_mut(slot * pitch..(slot + end - first) * pitch) else {
+            return broken_invariant();
+        };
         // Of these rows, the first and last ones may lie above and below the image.
         let above = pad_top.saturating_sub(first).min(end - first);
         let below = (end - first).min((shape.height + pad_top).saturating_sub(first)).max(above);
         let zero_point = self.layer.input.zero_point.into();
-        let Some((above, rest)) = plane.split_at_mut_checked(above * pitch) else { return };
-        let Some((inside, below)) = rest.split_at_mut_checked(below * pitch - above.len()) else { return };
+        let Some((above, rest)) = plane.split_at_mut_checked(above * pitch) else {
+            return broken_invariant();
+        };
+        let Some((inside, below)) = rest.split_at_mut_checked(below * pitch - above.len()) else {
+            return broken_invariant();
+        };
         above.fill(zero_point);
         below.fill(zero_point);
         let row = (first + above.len() / at_least_1(pitch)).saturating_sub(pad_top);
@@ -213,7 +221,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
             return machine::rows::<NEEDS>(lane, rows, self.plane, output);
         }
         if !has(NEEDS, Needs::RARE_FACTOR) && !has(NEEDS, Needs::RARE_DEPTHWISE) {
-            return;
+            return broken_invariant();
         }
         let factor = self.weights.factor(channel);
         let plane = bytemuck::cast_slice(self.plane);

@@ -22,7 +22,7 @@ pub(super) use convolution::Plan as ConvolutionPlan;
 pub(super) use depthwise::Plan as DepthwisePlan;
 pub(super) use unpack::quick_factor;
 
-use super::{Kernels, Needs, Reference};
+use super::{Kernels, Needs, Reference, broken_invariant};
 use crate::layer::{Layer, Weights, Window};
 use crate::quant::{AddScale, Output};
 use depthwise::Place;
@@ -110,9 +110,9 @@ impl<const NEEDS: u32> Kernels for Dsp<NEEDS> {
     fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8], scratch: &mut [u32]) {
         let Some(sum) = machine::Sum::new(scale, output.zero_point) else {
             if has(NEEDS, Needs::RARE_FACTOR) {
-                Reference::add_assign(output, scale, place, other, scratch);
+                return Reference::add_assign(output, scale, place, other, scratch);
             }
-            return;
+            return broken_invariant();
         };
         machine::add(&sum, place, other);
         machine::limit(output.min, output.max, place);

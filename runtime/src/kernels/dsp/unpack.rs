@@ -6,14 +6,19 @@
 
 use super::machine::{pairs_of, subtract_halves};
 use super::{at_least_1, has};
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 use crate::layer::Weights;
 use crate::quant::{Factor, Packed};
 
-/// Unsigned codes of eight weights of `B` bits as pairs: 0 and 2, 1 and 3, 4 and 6, 5 and 7. `B` is 4..=8.
+/// Unsigned codes of eight weights of `B` bits as pairs: 0 and 2, 1 and 3, 4 and 6, 5 and 7. `B` is 4..=8: fewer bits do not fill the
+/// two words that are read, which does not compile.
 #[inline(always)]
 pub(super) fn code_pairs<const B: usize>(codes: &[u8; B]) -> [u32; 4] {
-    let (Some(&low), Some(&high)) = (codes.first_chunk(), codes.last_chunk()) else { return [0; 4] };
+    const { assert!(B >= 4 && B <= 8, "eight codes of B bits fill two words") };
+    let (Some(&low), Some(&high)) = (codes.first_chunk(), codes.last_chunk()) else {
+        broken_invariant();
+        return [0; 4];
+    };
     let (low, high) = (u32::from_le_bytes(low), u32::from_le_bytes(high));
     let mask = ((1u32 << B) - 1) * 0x0001_0001;
     let apart = 16 - 2 * B as u32;
@@ -50,7 +55,7 @@ pub(super) fn unpack_row<const NEEDS: u32>(
         6 if has(NEEDS, Needs::width(6)) => unpack_eights::<6>(bytes, places),
         7 if has(NEEDS, Needs::width(7)) => unpack_eights::<7>(bytes, places),
         8 if has(NEEDS, Needs::width(8)) => unpack_eights::<8>(bytes, places),
-        _ => return,
+        _ => return broken_invariant(),
     }
     let done = bytes.len() / at_least_1(packed.bits().into()) * 8;
     let rest = places.get_mut(2 * done..).unwrap_or(&mut []);

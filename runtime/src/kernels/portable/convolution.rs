@@ -8,6 +8,7 @@
 
 use super::requantiser::Requantiser;
 use super::{OFFSET, STRIP, multiply_halves, spread};
+use crate::kernels::broken_invariant;
 use crate::layer::{Layer, Weights, Window};
 use crate::quant::Packed;
 
@@ -222,7 +223,7 @@ fn accumulate(
     let mut rest = rows;
     let pairs = left.as_chunks_mut::<2>().0.iter_mut().zip(right.as_chunks_mut::<2>().0);
     for (index, (left, right)) in pairs.enumerate() {
-        let Some((rows, after)) = rest.split_at_checked(row_words) else { return };
+        let Some((rows, after)) = rest.split_at_checked(row_words) else { return broken_invariant() };
         rest = after;
         if let Some(&start) = start.and_then(|start| start.as_chunks::<2>().0.get(index)) {
             (*left, *right) = (start, start);

@@ -6,7 +6,7 @@
 
 use super::requantiser::Requantiser;
 use super::{OFFSET, multiply_halves, spread};
-use crate::kernels::{Kernels, Reference};
+use crate::kernels::{Kernels, Reference, broken_invariant};
 use crate::layer::{Layer, Weights, Window};
 
 /// Largest number of taps in one direction; larger kernels, which no search space has, are left to the reference.
@@ -119,12 +119,12 @@ impl<const LANES: usize> Lanes<LANES> {
     fn multiply(&self, sums: &mut [i32; LANES], range: core::ops::Range<usize>, input: &[i8], at: usize) {
         let (Some(weights), Some(offsets)) = (self.weights.get(range.clone()), self.offsets.get(range))
         else {
-            return;
+            return broken_invariant();
         };
         for (weights, &offset) in weights.iter().zip(offsets) {
             let values =
                 input.get(at.wrapping_add(offset)..).and_then(|values| values.first_chunk::<LANES>());
-            let Some(values) = values else { return };
+            let Some(values) = values else { return broken_invariant() };
             if let (Some(sums), Some(&weights), Some(values)) =
                 (sums.first_chunk_mut(), weights.first_chunk(), values.first_chunk())
                 && LANES == 4
@@ -222,7 +222,7 @@ impl<const LANES: usize> Row<'_, '_, LANES> {
                 sums = self.at_edge(columns, at);
             }
             let Some(places) = pixel.get_mut(self.first..).and_then(|lanes| lanes.first_chunk_mut()) else {
-                return;
+                return broken_invariant();
             };
             *places = requantiser.apply_all(&sums);
         }

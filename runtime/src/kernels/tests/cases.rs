@@ -2,7 +2,9 @@
 
 use crate::blob::{Channel, Fine};
 use crate::layer::{Geometry, Kind, Layer, Op, Shape, Tensor, Weights, Window};
-use crate::quant::{AddScale, FINE_BITS, MAX_BIAS, Multiplier, Output, Packed, WIDE_BASE_SHIFT, pack};
+use crate::quant::{
+    AddScale, FINE_BITS, MAX_BIAS, Multiplier, Output, Packed, WEIGHT_BITS, WIDE_BASE_SHIFT, pack,
+};
 use std::vec::Vec;
 
 /// What is held against the reference.
@@ -26,7 +28,7 @@ impl Kernel {
 
     /// Its widths; 0 for kernels without weights.
     pub(super) fn widths(self) -> core::ops::RangeInclusive<u8> {
-        if matches!(self, Self::Add | Self::Pool) { 0..=0 } else { 4..=8 }
+        if matches!(self, Self::Add | Self::Pool) { 0..=0 } else { WEIGHT_BITS }
     }
 
     fn kind(self) -> Kind {

@@ -16,6 +16,7 @@ use super::{Group, Rows, Steps};
 use super::{Spread, Sum};
 #[cfg(not(bomp_dsp))]
 use crate::kernels::Needs;
+use crate::kernels::broken_invariant;
 
 /// `sum` plus the products of both halves: the instruction SMLAD.
 #[inline(always)]
@@ -28,7 +29,10 @@ pub(in super::super) const fn smlad(a: u32, b: u32, sum: i32) -> i32 {
 /// The accumulators of four channels at one pixel whose taps are `column`.
 pub(in super::super) fn sums(table: &[u32], fours: usize, column: &[i8]) -> [i32; 4] {
     let (heads, _) = table.as_chunks::<GROUP_HEAD>();
-    let Some((start, weights)) = heads.split_first() else { return [0; 4] };
+    let Some((start, weights)) = heads.split_first() else {
+        broken_invariant();
+        return [0; 4];
+    };
     let mut sums = start.map(|start| start as i32);
     let (columns, (weights, _)) = (column.as_chunks::<4>().0, weights.as_chunks::<2>());
     for ([even, odd], &column) in weights.iter().zip(columns).take(fours) {
@@ -85,11 +89,11 @@ pub(super) fn saturate(value: i32) -> i8 {
 #[cfg(test)]
 pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
     let tail = group.table.get(GROUP_HEAD + 8 * group.fours..).unwrap_or(&[]);
-    let Some(&[f0, f1, f2, f3, zero_point]) = tail.first_chunk() else { return };
+    let Some(&[f0, f1, f2, f3, zero_point]) = tail.first_chunk() else { return broken_invariant() };
     for pixel in 0..steps.count {
         let column = input.get(pixel * steps.input..).unwrap_or(&[]);
         let sums = sums(group.table, group.fours, column);
-        let Some(places) = output.get_mut(pixel * steps.output..) else { return };
+        let Some(places) = output.get_mut(pixel * steps.output..) else { return broken_invariant() };
         for ((place, sum), factor) in places.iter_mut().zip(sums).zip([f0, f1, f2, f3]) {
             *place = finish::<{ Needs::EVERYTHING.bits() }>(sum, factor, zero_point);
         }
@@ -100,7 +104,7 @@ pub(super) fn pixels(group: Group<'_>, steps: Steps, input: &[i8], output: &mut 
 pub(super) fn rows(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
     let tail = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride);
     let Some(&[factor, zero_point]) = lane.table.get(tail..).and_then(|tail| tail.first_chunk()) else {
-        return;
+        return broken_invariant();
     };
     // The halves as the processor's loads see them: pairs of outputs, whole words, weights E and O.
     let word = |at: usize| plane.get(at).copied().unwrap_or(0);
@@ -161,7 +165,7 @@ pub(super) fn dots<const NEEDS: u32>(codes: Codes<'_>, inputs: &[[u32; 4]], sums
         6 if has(NEEDS, Needs::classifier_width(6)) => dots_of::<6>(codes, inputs, sums),
         7 if has(NEEDS, Needs::classifier_width(7)) => dots_of::<7>(codes, inputs, sums),
         8 if has(NEEDS, Needs::classifier_width(8)) => dots_of::<8>(codes, inputs, sums),
-        _ => {}
+        _ => broken_invariant(),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! On an Arm processor with the DSP extension they are the assembly of `arm` and `thumb2`, on others from Armv7-M on that of `thumb2`;
 //! elsewhere plain Rust over the very same tables, `scalar`. The property tests of the host hold that against
-//! `emulated`, which does what the assembly does. What a call finds out of bounds it does not do.
+//! `emulated`, which does what the assembly does. A call that does not fit its slices is a
+//! [`broken_invariant`] and does nothing.
 
 /// What the assembler must be told before a function that stands by itself: of Armv8-M it takes no extension for granted.
 #[cfg(all(bomp_dsp, bomp_v8m))]
@@ -30,6 +31,7 @@ mod scalar;
 mod thumb2;
 
 use super::at_least_1;
+use crate::kernels::broken_invariant;
 use crate::quant::AddScale;
 
 pub(super) use emulated::{plane_sum, sums};
@@ -86,13 +88,14 @@ pub(super) struct Steps {
 /// to `output[i * steps.output..][..4]`. Up to three elements after the taps are read, and must be there.
 #[inline]
 pub(super) fn pixels<const NEEDS: u32>(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
+    // All pixels may be gathered.
     let Some(last) = steps.count.checked_sub(1) else { return };
     let long = |step: usize, length: usize| last.checked_mul(step).and_then(|at| at.checked_add(length));
     let needed = (long(steps.input, group.fours * 4), long(steps.output, 4));
-    let (Some(inputs), Some(outputs)) = needed else { return };
+    let (Some(inputs), Some(outputs)) = needed else { return broken_invariant() };
     let words = GROUP_HEAD + 8 * group.fours + GROUP_TAIL;
     if group.fours == 0 || input.len() < inputs || output.len() < outputs || group.table.len() != words {
-        return;
+        return broken_invariant();
     }
     loops::pixels::<NEEDS>(group, steps, input, output);
 }
@@ -154,17 +157,23 @@ pub(super) struct Rows {
 /// must be there.
 #[inline]
 pub(super) fn rows<const NEEDS: u32>(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
-    let (Some(last), Some(last_row)) = (rows.width.checked_sub(1), rows.count.checked_sub(1)) else { return };
-    let Some(last_tap) = (last_row * lane.stride + lane.kernel_rows).checked_sub(1) else { return };
+    let (Some(last), Some(last_row)) = (rows.width.checked_sub(1), rows.count.checked_sub(1)) else {
+        return broken_invariant();
+    };
+    let Some(last_tap) = (last_row * lane.stride + lane.kernel_rows).checked_sub(1) else {
+        return broken_invariant();
+    };
     let words = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride) + LANE_TAIL;
     // Words of a plane's row that the pairs of outputs reach.
     let reach = last / 2 * lane.stride + lane.pairs + (lane.stride - 1).min(1);
     let needed = last_tap.checked_mul(rows.pitch).and_then(|words| words.checked_add(reach));
     let outputs = (last_row * rows.width + last).checked_mul(rows.step).and_then(|at| at.checked_add(1));
-    let (Some(needed), Some(outputs)) = (needed, outputs) else { return };
+    let (Some(needed), Some(outputs)) = (needed, outputs) else { return broken_invariant() };
     let fits = plane.len() >= needed && output.len() >= outputs && lane.table.len() == words;
     if fits && rows.step > 0 && Lane::is_quick(lane.pairs, lane.stride) {
         loops::rows::<NEEDS>(lane, rows, plane, output);
+    } else {
+        broken_invariant();
     }
 }
 
@@ -187,12 +196,14 @@ pub(super) struct Spread {
 #[inline]
 pub(super) fn spread(spread: Spread, from: &[i8], to: &mut [i16]) {
     let (Some(last), Some(last_row)) = (spread.width.checked_sub(1), spread.count.checked_sub(1)) else {
-        return;
+        return broken_invariant();
     };
     let fits = from.len() > last_row * spread.row_step + last * spread.step
         && to.len() > last_row * spread.pitch + last;
     if fits && spread.width <= spread.pitch {
         loops::spread(spread, from, to);
+    } else {
+        broken_invariant();
     }
 }
 
@@ -233,6 +244,8 @@ impl Sum {
 pub(super) fn add(sum: &Sum, place: &mut [i8], other: &[i8]) {
     if place.len() == other.len() {
         loops::add(sum, place, other);
+    } else {
+        broken_invariant();
     }
 }
 
@@ -251,11 +264,13 @@ pub(super) struct Codes<'a> {
 /// [`super::unpack::code_pairs`], with 4 bits in that of [`super::unpack::nibble_order`].
 #[inline]
 pub(super) fn dots<const NEEDS: u32>(codes: Codes<'_>, inputs: &[[u32; 4]], sums: &mut [i32]) {
-    let Some(last) = sums.len().checked_sub(1) else { return };
+    let Some(last) = sums.len().checked_sub(1) else { return broken_invariant() };
     let length = inputs.len() * codes.bits;
     let needed = last.checked_mul(codes.step).and_then(|at| at.checked_add(length));
     if length > 0 && length <= codes.step && needed.is_some_and(|needed| needed <= codes.bytes.len()) {
         loops::dots::<NEEDS>(codes, inputs, sums);
+    } else {
+        broken_invariant();
     }
 }
 
@@ -277,6 +292,7 @@ pub(super) fn add_bytes(values: &[i8], first: usize, channels: usize) -> [u32; 4
     let (mut even, mut odd) = (0u32, 0u32);
     for pixel in values.chunks_exact(at_least_1(channels)) {
         let Some(&four) = pixel.get(first..).and_then(|pixel| pixel.first_chunk::<4>()) else {
+            broken_invariant();
             return [0; 4];
         };
         let word = u32::from_le_bytes(four.map(|value| value as u8)) ^ 0x8080_8080;

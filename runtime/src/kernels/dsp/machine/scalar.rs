@@ -3,7 +3,7 @@
 use super::super::{at_least_1, has};
 use super::emulated::finish;
 use super::{GROUP_HEAD, Group, LANE_HEAD, Lane, Rows, Steps, plane_sum};
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 
 #[inline(always)]
 fn multiply(weight: i16, value: i32, sum: i32) -> i32 {
@@ -11,9 +11,11 @@ fn multiply(weight: i16, value: i32, sum: i32) -> i32 {
 }
 
 pub(super) fn pixels<const NEEDS: u32>(group: Group<'_>, steps: Steps, input: &[i8], output: &mut [i8]) {
-    let Some((start, rest)) = group.table.split_first_chunk::<GROUP_HEAD>() else { return };
-    let Some((weights, tail)) = rest.split_at_checked(8 * group.fours) else { return };
-    let Some(&[f0, f1, f2, f3, zero_point]) = tail.first_chunk() else { return };
+    let Some((start, rest)) = group.table.split_first_chunk::<GROUP_HEAD>() else {
+        return broken_invariant();
+    };
+    let Some((weights, tail)) = rest.split_at_checked(8 * group.fours) else { return broken_invariant() };
+    let Some(&[f0, f1, f2, f3, zero_point]) = tail.first_chunk() else { return broken_invariant() };
     let (fours, _) = bytemuck::cast_slice::<u32, i16>(weights).as_chunks::<16>();
     for pixel in 0..steps.count {
         let [mut s0, mut s1, mut s2, mut s3] = start.map(|start| start as i32);
@@ -27,7 +29,7 @@ pub(super) fn pixels<const NEEDS: u32>(group: Group<'_>, steps: Steps, input: &[
             s3 = multiply(d3, d, multiply(c3, c, multiply(b3, b, multiply(a3, a, s3))));
         }
         let places = output.get_mut(pixel * steps.output..).and_then(|output| output.first_chunk_mut::<4>());
-        let Some(places) = places else { return };
+        let Some(places) = places else { return broken_invariant() };
         let results = [(s0, f0), (s1, f1), (s2, f2), (s3, f3)];
         *places = results.map(|(sum, factor)| finish::<NEEDS>(sum, factor, zero_point));
     }
@@ -38,12 +40,12 @@ pub(super) fn pixels<const NEEDS: u32>(group: Group<'_>, steps: Steps, input: &[
 pub(super) fn rows<const NEEDS: u32>(lane: Lane<'_>, rows: Rows, plane: &[u32], output: &mut [i8]) {
     let tail = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride);
     let Some(&[factor, zero_point]) = lane.table.get(tail..).and_then(|tail| tail.first_chunk()) else {
-        return;
+        return broken_invariant();
     };
     let halves: &[i16] = bytemuck::cast_slice(plane);
     for y in 0..rows.count {
         let top = y * lane.stride * 2 * rows.pitch;
-        let Some(output) = output.get_mut(y * rows.width * rows.step..) else { return };
+        let Some(output) = output.get_mut(y * rows.width * rows.step..) else { return broken_invariant() };
         for x in (0..rows.width).step_by(4) {
             // The last four outputs overlap those before.
             let x = x.min(rows.width.saturating_sub(4));

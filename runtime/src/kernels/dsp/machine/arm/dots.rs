@@ -4,7 +4,7 @@ use core::arch::naked_asm;
 
 use super::super::super::has;
 use super::super::Codes;
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 
 /// Eight weights of 5 to 7 bits from `$row` on times eight inputs in r8..r11, added to `$sum`; r4 is the mask of a pair. As
 /// [`super::super::super::unpack::code_pairs`], `$apart` being 16 - 2 B.
@@ -202,7 +202,7 @@ pub(in super::super) fn dots<const NEEDS: u32>(codes: Codes<'_>, inputs: &[[u32;
         6 if has(NEEDS, Needs::classifier_width(6)) => dots_6,
         7 if has(NEEDS, Needs::classifier_width(7)) => dots_7,
         8 if has(NEEDS, Needs::classifier_width(8)) => dots_8,
-        _ => return,
+        _ => return broken_invariant(),
     };
     let (base, inputs) = (codes.bytes.as_ptr() as u32, inputs.as_ptr_range());
     let length = (inputs.end as usize - inputs.start as usize) / 16 * codes.bits;

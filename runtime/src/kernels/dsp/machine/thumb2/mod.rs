@@ -13,6 +13,7 @@ pub(super) use pixels::pixels;
 pub(super) use rows::rows;
 
 use super::{Spread, Sum};
+use crate::kernels::broken_invariant;
 
 /// r0 to seven words: input, step, plane, pixels of a row, what leads to the next row of the input and of the plane, rows.
 ///
@@ -124,7 +125,9 @@ pub(super) fn add(sum: &Sum, place: &mut [i8], other: &[i8]) {
         unsafe { add_words(first, other.as_ptr(), sum, end) };
     }
     for index in whole..length {
-        let (Some(place), Some(&other)) = (place.get_mut(index), other.get(index)) else { return };
+        let (Some(place), Some(&other)) = (place.get_mut(index), other.get(index)) else {
+            return broken_invariant();
+        };
         let mut word = [*place, 0, 0, 0];
         // SAFETY: as above, for one word.
         unsafe {

@@ -6,7 +6,7 @@ use core::arch::naked_asm;
 use super::super::super::has;
 use super::super::super::unpack::is_long;
 use super::super::{GROUP_HEAD, Group, Steps};
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 
 /// Four sums of r0..r3: taps 0 and 2 in the first, 1 and 3 in the second half of eight words at r5; four elements at r4.
 #[cfg(bomp_dsp)]
@@ -262,7 +262,7 @@ pub(in super::super) fn pixels<const NEEDS: u32>(
     let Some([factor, _, _, _, _, out_step, place_of_base, out_end, in_step]) =
         table.get_mut(end..).and_then(|tail| tail.first_chunk_mut::<9>())
     else {
-        return;
+        return broken_invariant();
     };
     *out_step = steps.output as u32;
     *place_of_base = base as u32;

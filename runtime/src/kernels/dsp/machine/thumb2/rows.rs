@@ -5,7 +5,7 @@ use core::arch::naked_asm;
 use super::super::super::has;
 use super::super::super::unpack::is_long;
 use super::super::{LANE_HEAD, LANE_TAIL, Lane, Rows};
-use crate::kernels::Needs;
+use crate::kernels::{Needs, broken_invariant};
 
 /// Two pairs of taps at offset `$at` of r4 for two neighbouring pixels, stride 1.
 #[cfg(bomp_dsp)]
@@ -336,12 +336,12 @@ pub(in super::super) fn rows<const NEEDS: u32>(lane: Lane<'_>, rows: Rows, plane
         (2, 2) if has_loop(2, 2) => [strided_rows_2, long_strided_rows_2],
         (2, 3) if has_loop(3, 2) => [strided_rows_3, long_strided_rows_3],
         (2, 4) if has_loop(4, 2) => [strided_rows_4, long_strided_rows_4],
-        _ => return,
+        _ => return broken_invariant(),
     };
     let end = LANE_HEAD + lane.kernel_rows * Lane::row_words(lane.pairs, lane.stride);
     let base = lane.table.as_ptr();
     let Some(tail) = lane.table.get_mut(end..).and_then(|tail| tail.first_chunk_mut::<LANE_TAIL>()) else {
-        return;
+        return broken_invariant();
     };
     let [factor, zero_point, ..] = *tail;
     let run = if has(NEEDS, Needs::RARE_FACTOR) && is_long(factor) { long } else { quick };
@@ -372,6 +372,8 @@ pub(in super::super) fn rows<const NEEDS: u32>(lane: Lane<'_>, rows: Rows, plane
     // no other words of the plane, reads and writes the tail, and writes width * count outputs. It ends as the step of the
     // output is not 0, so that each row's end is reached, and `count` is at least 1.
     unsafe { run(base, base.add(end), plane.as_ptr(), first) }
-    let Some(tail) = lane.table.get_mut(end..).and_then(|tail| tail.first_chunk_mut::<2>()) else { return };
+    let Some(tail) = lane.table.get_mut(end..).and_then(|tail| tail.first_chunk_mut::<2>()) else {
+        return broken_invariant();
+    };
     *tail = [factor, zero_point];
 }
