@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bomp_export::board::Board;
+use bomp_export::cost::model_macs;
 use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
 use bomp_export::testing::{self, Numbers};
 use bomp_export::{lower, write};
@@ -19,7 +20,7 @@ use crate::emulator::QEMU;
 use crate::error::SimError;
 use crate::process::Process;
 use crate::toolchain::Toolchain;
-use crate::{POLL, firmware, verdict};
+use crate::{POLL, firmware};
 
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels");
 const IMAGE: &str = "bomp-kernels";
@@ -211,7 +212,7 @@ fn on_host(blob: &[u8]) -> Option<(u64, i32)> {
     let mut logits = vec![0; model.classes()];
     model.run_with::<Reference>(&input, arena::from_words(&mut words), &mut logits, |_, _| {}).ok()?;
     let sum = logits.iter().fold(0i32, |sum, &logit| sum.wrapping_mul(31).wrapping_add(logit));
-    Some((verdict::macs(&model), sum))
+    Some((model_macs(&model), sum))
 }
 
 /// Bytes of the functions of the kernels, the reference not counted.

@@ -35,6 +35,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use bomp_export::board::{Board, Region};
+use bomp_export::cost::model_macs;
 use bomp_export::data::{self, Format, SampleSize};
 use bomp_export::kind::{self, Needed};
 use bomp_export::{evaluate, files};
@@ -163,7 +164,7 @@ pub fn run(config: &Config, progress: &mut Progress<'_>) -> Result<Verdict, SimE
 
     let (different_images, first_different_image) = verdict::differences(&device.logits, &host, classes);
     let correct = |logits: &[i32]| evaluate::correct(&evaluate::predictions(logits, classes), &images.labels);
-    let macs = verdict::macs(&model);
+    let macs = model_macs(&model);
     Ok(Verdict {
         model: config.model.clone(),
         board: board.name.into(),

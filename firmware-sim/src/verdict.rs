@@ -4,9 +4,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use bomp_runtime::Model;
-use bomp_runtime::layer::Op;
-
 pub use crate::certificate::{Budget, Call, Certificate, StackBound};
 pub use crate::elf::Flash;
 
@@ -175,17 +172,6 @@ impl Verdict {
         })
         .collect()
     }
-}
-
-/// Nominal MACs of one inference, as `bomp_export::cost` counts them for a network.
-pub(crate) fn macs(model: &Model<'_>) -> u64 {
-    let of_layer = |op: &Op<'_>, outputs: usize| match op {
-        Op::Convolution(_, weights) | Op::Depthwise(_, weights) | Op::Classifier(weights) => {
-            outputs as u64 * weights.fan_in as u64
-        }
-        Op::Add { .. } | Op::AveragePool { .. } => 0,
-    };
-    model.layers().map(|layer| of_layer(&layer.op, layer.output.shape.elements().unwrap_or(0))).sum()
 }
 
 /// The images whose logits differ: how many, and the first.
