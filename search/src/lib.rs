@@ -1,13 +1,14 @@
 //! Joint search of network architecture and bit widths by Bayesian optimisation, with QAFT in the loop.
 //!
 //! Data flow: [`space`] (what can be) -> [`bo`] (what to try next) -> `train` (how good it is, by a [`recipe`]) -> [`study`]
-//! (what was found) -> [`report`] (plots and tables); [`session`] is the loop, [`proposal`] its choice. [`ask_tell`] offers
+//! (what was found) -> [`report`] (plots and tables); [`session`] is the loop, [`proposal`] its choice, [`front`] what counts. [`ask_tell`] offers
 //! [`bo`] to anybody's problem. Without the feature `torch` only what needs no libtorch is built.
 
 pub mod ask_tell;
 pub mod bo;
 pub mod estimate;
 pub mod forecast;
+pub mod front;
 pub mod proposal;
 pub mod quantity;
 pub mod recipe;

@@ -6,27 +6,15 @@
 use thiserror::Error;
 
 use crate::bo::history::{History, HistoryError, Observation, Outcome};
-use crate::bo::pareto::{Front, Objectives, Reference};
-use crate::bo::preference::Preference;
 use crate::bo::problem::{Point, Problem};
 use crate::bo::strategy::Situation;
 use crate::forecast::Forecast;
+use crate::front;
 use crate::recipe::Quantisation;
 use crate::space::genotype::Genotype;
 use crate::space::{LimitsError, NewNetworks, Policies, SpaceError, SpaceProblem, Usage};
 use crate::stream::stream;
-use crate::study::{Measured, StrategyKind, StudyConfig, Trial, TrialState};
-
-/// A trial to be carried out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Proposal {
-    /// The network.
-    pub genotype: Genotype,
-    /// What it takes of a device.
-    pub usage: Usage,
-    /// The trial whose trained float network it shares; `None`: it trains its own.
-    pub lead: Option<u64>,
-}
+use crate::study::{Proposal, StrategyKind, StudyConfig, Trial, TrialState};
 
 /// Trials that make no sense in their study.
 #[derive(Debug, Error)]
@@ -84,7 +72,7 @@ impl Proposer {
             let (history, pending) = self.history(trials, &points, of)?;
             let situation = Situation {
                 problem,
-                reference: reference(&self.config),
+                reference: front::reference(&self.config),
                 history: &history,
                 pending: &pending,
             };
@@ -136,12 +124,13 @@ impl Proposer {
                     continue;
                 }
                 TrialState::Failed { .. } => Outcome::Failed,
-                TrialState::Finished(measured) => Outcome::Finished(objectives(measured, trial.usage)),
+                TrialState::Finished(measured) => {
+                    Outcome::Finished(front::objectives(measured.accuracy(), trial.usage.bytes))
+                }
                 // It is below the front by far; where exactly matters little.
-                TrialState::GivenUp(given_up) => Outcome::Finished(Objectives {
-                    value: given_up.expected_accuracy,
-                    cost: (trial.usage.bytes as f64).log10(),
-                }),
+                TrialState::GivenUp(given_up) => {
+                    Outcome::Finished(front::objectives(given_up.expected_accuracy, trial.usage.bytes))
+                }
             };
             history.push(self.problem.dimensions(), Observation { point: point.clone(), outcome })?;
         }
@@ -215,7 +204,7 @@ impl Proposer {
             point
         };
         let cost = (Usage::of(&self.problem.network(&least)).bytes as f64).log10();
-        Some(Hurdle { forecast, level: front(&self.config, trials).level(cost) })
+        Some(Hurdle { forecast, level: front::of_study(&self.config, trials).level(cost) })
     }
 }
 
@@ -234,48 +223,4 @@ impl Hurdle {
     pub fn clears(&self, halfway: f64) -> bool {
         self.forecast.bound(halfway) > self.level
     }
-}
-
-/// Where the hypervolume of a study begins: the reference accuracy or else what a constant answer gets, and the budget or else
-/// the largest network.
-#[must_use]
-pub fn reference(config: &StudyConfig) -> Reference {
-    let largest = config.limits.max_size.unwrap_or_else(|| {
-        // Choices ascend, so the last ones make the largest network.
-        let mut point: Point =
-            config.space.genes().iter().map(|gene| gene.coordinates.len() as u16 - 1).collect();
-        config.space.canonicalise(&mut point);
-        Usage::of(&config.space.network(&config.space.genotype(&point))).bytes
-    });
-    // A network of exactly the budget is still worth something.
-    Reference { value: config.least_accuracy(), cost: (largest as f64 + 1.0).log10() }
-}
-
-/// The accuracy, 0..=1, above which networks are worth finishing: the reference accuracy, or where the search's preference begins.
-#[must_use]
-pub fn worthwhile(config: &StudyConfig, trials: &[Trial]) -> f64 {
-    config.reference_accuracy().unwrap_or_else(|| {
-        let least = config.least_accuracy();
-        let best = front(config, trials).points().last().map_or(least, |best| best.value);
-        Preference::High.steps(least, best).last().map_or(least, |&(from, _)| from)
-    })
-}
-
-/// The objectives of a finished trial: accuracy 0..=1, log10 of the size in bytes.
-#[must_use]
-pub fn objectives(measured: &Measured, usage: Usage) -> Objectives {
-    Objectives { value: measured.accuracy(), cost: (usage.bytes as f64).log10() }
-}
-
-/// The front of the finished ones of `trials`.
-#[must_use]
-pub fn front(config: &StudyConfig, trials: &[Trial]) -> Front {
-    let points = trials.iter().filter_map(|trial| trial.measured().map(|m| objectives(m, trial.usage)));
-    Front::of(reference(config), points)
-}
-
-/// Hypervolume of the finished ones of `trials`.
-#[must_use]
-pub fn hypervolume(config: &StudyConfig, trials: &[Trial]) -> f64 {
-    front(config, trials).hypervolume()
 }

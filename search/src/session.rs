@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::proposal::{Hurdle, Proposal, ProposalError, Proposer};
+use crate::proposal::{Hurdle, ProposalError, Proposer};
 use crate::space::LimitsError;
-use crate::study::{GivenUp, Heartbeat, Lease, Measured, Storage, StoreError, Trial, TrialState, Worker};
+use crate::study::{
+    GivenUp, Heartbeat, Lease, Measured, Proposal, Storage, StoreError, Trial, TrialState, Worker,
+};
 
 /// How soon a worker that has nothing to do looks whether that has changed; twice as long each time, up to the longest.
 const FIRST_LOOK: Duration = Duration::from_millis(100);

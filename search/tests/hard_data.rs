@@ -2,12 +2,13 @@
 //! answer, it leaves such networks alone, and it says where nothing counts. Accuracies are a formula over the real networks.
 
 use bomp_export::data::{ClassImages, Summary};
-use bomp_search::proposal::{self, Proposer};
+use bomp_search::front;
+use bomp_search::proposal::Proposer;
 use bomp_search::report::{Finished, Report, Source};
 use bomp_search::space::{Limits, Space, Usage};
 use bomp_search::stream::stream;
 use bomp_search::study::{
-    DataConfig, Measured, Objective, Preset, StrategyKind, StudyConfig, Trial, TrialState,
+    DataConfig, Measured, Objective, Preset, Proposal, StrategyKind, StudyConfig, Trial, TrialState,
 };
 use rand::RngExt;
 
@@ -83,7 +84,7 @@ fn search(config: &StudyConfig, accuracy: impl Fn(Usage) -> f64) -> Vec<Trial> {
             halfway: None,
             by_class: Vec::new(),
         };
-        let proposal::Proposal { genotype, usage, lead } = proposal;
+        let Proposal { genotype, usage, lead } = proposal;
         trials.push(Trial {
             number,
             genotype,
@@ -108,8 +109,8 @@ fn with_half_of_the_trials_it_finds_what_random_networks_find_and_wastes_none_on
         let random = search(&default(StrategyKind::Random), hard);
         let found = search(&default(StrategyKind::Ehvi), hard);
         let config = default(StrategyKind::Ehvi);
-        let half = proposal::hypervolume(&config, &found[..TRIALS as usize / 2]);
-        let all = proposal::hypervolume(&config, &random);
+        let half = front::hypervolume(&config, &found[..TRIALS as usize / 2]);
+        let all = front::hypervolume(&config, &random);
         assert!(half >= all, "seed {seed}: {half} after half of the trials, random networks have {all}");
         // Better than a constant answer, and by little: less than a third of the way to the best.
         let low = |trial: &&Trial| trial.measured().unwrap().accuracy() < 0.25 + 0.4 / 3.0;
@@ -124,7 +125,7 @@ fn a_reference_that_no_network_reaches_is_told_with_one_that_the_search_can_use(
     let unreachable = |preset: &mut Preset| preset.reference_accuracy = Some("80".parse().unwrap());
     let config = config(StrategyKind::Ehvi, 1, unreachable);
     let trials = search(&config, hard);
-    assert_eq!(proposal::hypervolume(&config, &trials), 0.0);
+    assert_eq!(front::hypervolume(&config, &trials), 0.0);
     let remarks = remarks(&config, &trials);
     let line = remarks.iter().find(|remark| remark.contains("hypervolume 0")).expect("it is said");
     let (_, rest) = line.split_once("--reference-accuracy ").expect("a remedy");
@@ -132,7 +133,7 @@ fn a_reference_that_no_network_reaches_is_told_with_one_that_the_search_can_use(
     // The remedy, to the letter.
     let mut lower = config.clone();
     lower.reference_percent = Some(number.parse().unwrap());
-    assert!(lower.least_accuracy() > 0.25 && proposal::hypervolume(&lower, &trials) > 0.0, "{line}");
+    assert!(lower.least_accuracy() > 0.25 && front::hypervolume(&lower, &trials) > 0.0, "{line}");
 }
 
 #[test]
@@ -172,7 +173,7 @@ fn a_study_of_before_keeps_its_reference_as_the_fraction_that_it_was() {
     assert_eq!((old.reference_accuracy(), old.least_accuracy()), (Some(0.6), 0.6));
     assert_eq!(serde_json::to_value(&old).unwrap(), json, "its SHA-256 stays");
     let new = config(StrategyKind::Ehvi, 1, |preset| preset.reference_accuracy = Some("60".parse().unwrap()));
-    assert_eq!((new.least_accuracy(), proposal::reference(&new)), (0.6, proposal::reference(&old)));
+    assert_eq!((new.least_accuracy(), front::reference(&new)), (0.6, front::reference(&old)));
     assert!(serde_json::to_value(&new).unwrap().get("reference_accuracy").is_none());
 }
 

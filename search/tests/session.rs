@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use bomp_search::proposal::front;
+use bomp_search::front;
 use bomp_search::quantity::Percent;
 use bomp_search::session::{Assignment, Ending, Evaluation, Evaluator, run};
 use bomp_search::space::genotype::Genotype;
@@ -197,7 +197,7 @@ fn what_is_given_up_would_hardly_have_been_on_the_front() {
         given_up += 1;
         assert!(figures.bound <= figures.level);
         let cost = (trial.usage.bytes as f64).log10();
-        let before = front(&config, &trials[..trial.number as usize]);
+        let before = front::of_study(&config, &trials[..trial.number as usize]);
         lost += u64::from(invented_accuracy(trial.number, trial.usage.bytes).1 > before.level(cost));
     }
     assert!(given_up >= 100, "{given_up} of 200 were given up");

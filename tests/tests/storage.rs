@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use bomp_search::proposal::{Proposal, Proposer};
+use bomp_search::proposal::Proposer;
 use bomp_search::session::{self, Ending};
 use bomp_search::study::{
-    GivenUp, Halfway, Lease, Location, Measured, Storage, StoreError, StrategyKind, Trial, TrialState, Worker,
+    GivenUp, Halfway, Lease, Location, Measured, Proposal, Storage, StoreError, StrategyKind, Trial,
+    TrialState, Worker,
 };
 use bomp_tests::invented::{self, Invented};
 use bomp_tests::postgres::Server;

@@ -2,7 +2,8 @@
 //! and sizes, in which only the accuracies are invented. Images trained on are what a trial costs, as in a real study.
 
 use bomp_search::bo::problem::{Kind, Point, Problem};
-use bomp_search::proposal::{Proposer, hypervolume};
+use bomp_search::front::hypervolume;
+use bomp_search::proposal::Proposer;
 use bomp_search::recipe::{Mode, Quantisation};
 use bomp_search::space::{Limits, Policies, Space, SpaceProblem};
 use bomp_search::stream::stream;

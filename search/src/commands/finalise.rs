@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, ensure};
 use bomp_export::candidate::{Candidate, Provenance};
 use bomp_export::{lower, text, write};
-use bomp_search::proposal;
+use bomp_search::front;
 use bomp_search::recipe::Quantisation;
 use bomp_search::space::Usage;
 use bomp_search::study::{Location, Preset, StudyConfig, Trial, balanced_accuracy};
@@ -20,7 +20,7 @@ use super::event::Training;
 use super::progress::{Bars, Interrupt};
 use super::recall::{self, ClassRecall};
 use super::teacher::Teacher;
-use super::{Outcome, front, options};
+use super::{Outcome, options};
 
 /// A finished network, as `--json` lists it. Counts are test images.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     if let Some(preset) = &options.preset {
         config.final_training = Preset::open(preset)?.final_training;
     }
-    let mut chosen = choose(&trials, proposal::worthwhile(&config, &trials), options)?;
+    let mut chosen = choose(&trials, front::worthwhile(&config, &trials), options)?;
     if options.narrow {
         for trial in &mut chosen {
             trial.genotype = trial.genotype.packable();
@@ -148,17 +148,18 @@ fn choose(trials: &[Trial], least: f64, options: &options::Finalise) -> Result<V
         };
         return options.trial.iter().map(named).collect();
     }
-    let front = front::of(trials);
+    let front = front::of_trials(trials);
     ensure!(
         !front.is_empty(),
         "{study}: no trial has finished yet; `bomp-search resume --study {study}` goes on"
     );
     // The front rises in accuracy with size, so the largest one is the best.
     let at_most = if options.best { Some(1) } else { options.at_most.map(usize::from) };
-    Ok(match at_most {
+    let chosen = match at_most {
         Some(count) => front::spread(front, least, count),
         None => front,
-    })
+    };
+    Ok(chosen.into_iter().cloned().collect())
 }
 
 /// The training images with the opinions of the teacher, and the SHA-256 of its models.

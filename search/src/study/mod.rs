@@ -39,4 +39,4 @@ pub use objective::{Objective, balanced_accuracy};
 pub use preset::{Preset, PresetError};
 pub use salvage::{Salvaged, salvage, sound};
 pub use storage::{Lease, Storage, StoreError, Worker};
-pub use trial::{ClassCount, GivenUp, Halfway, Measured, Trial, TrialState};
+pub use trial::{ClassCount, GivenUp, Halfway, Measured, Proposal, Trial, TrialState};

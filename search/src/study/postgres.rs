@@ -10,8 +10,7 @@ use super::address::Address;
 use super::link::{Link, PATIENCE, SHORT_PATIENCE};
 use super::record::{self, COLUMNS, End, Record};
 use super::storage::{Lease, Storage, StoreError, Worker};
-use super::{StudyConfig, Trial, TrialState};
-use crate::proposal::Proposal;
+use super::{Proposal, StudyConfig, Trial, TrialState};
 
 /// Keeps two first users from making the tables at once.
 const TABLES_LOCK: i64 = 0x626f_6d70;

@@ -4,8 +4,7 @@
 use serde::Serialize;
 
 use super::storage::StoreError;
-use super::{Trial, TrialState, checksum};
-use crate::proposal::Proposal;
+use super::{Proposal, Trial, TrialState, checksum};
 use crate::space::Usage;
 
 /// The columns that [`Record`] is read from, in its order.

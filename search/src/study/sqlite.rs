@@ -22,8 +22,7 @@ use super::log::Log;
 use super::record::{End, Record, TOO_OFTEN};
 use super::rows::{self, Ends, database};
 use super::storage::{Lease, Storage, StoreError, Worker};
-use super::{StudyConfig, Trial, TrialState, agreement, migration, view};
-use crate::proposal::Proposal;
+use super::{Proposal, StudyConfig, Trial, TrialState, agreement, migration, view};
 
 /// How long another process may keep the database to itself.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{StudyConfig, Trial, TrialState};
-use crate::proposal::Proposal;
+use super::{Proposal, StudyConfig, Trial, TrialState};
 
 /// Who works on a study, and on what terms.
 #[derive(Clone, Debug, PartialEq, Eq)]

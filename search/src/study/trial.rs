@@ -6,6 +6,17 @@ use super::balanced_accuracy;
 use crate::space::Usage;
 use crate::space::genotype::Genotype;
 
+/// A trial to be carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// The network.
+    pub genotype: Genotype,
+    /// What it takes of a device.
+    pub usage: Usage,
+    /// The trial whose trained float network it shares; `None`: it trains its own.
+    pub lead: Option<u64>,
+}
+
 /// What training and evaluation measured. Counts are images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {

@@ -3,7 +3,6 @@
 
 mod bits;
 mod finished;
-mod front;
 mod progress;
 pub mod remarks;
 mod score;
@@ -15,13 +14,12 @@ use thiserror::Error;
 
 use crate::bo::history::HistoryError;
 use crate::bo::pareto::Reference;
-use crate::proposal;
+use crate::front;
 use crate::space::{LimitsError, SpaceError};
 use crate::study::{Objective, StudyConfig, Trial};
 
 pub use bits::{BitMap, BitRow};
 pub use finished::{Finished, FinishedNetwork};
-pub use front::front;
 pub use progress::Progress;
 pub use score::Score;
 pub use study::{Counts, StudyReport, TrialRow};
@@ -95,7 +93,7 @@ impl Report {
     /// # Errors
     /// If a study does not fit its own configuration.
     pub fn of(sources: &[Source<'_>]) -> Result<Self, ReportError> {
-        let references = || sources.iter().map(|source| proposal::reference(source.config));
+        let references = || sources.iter().map(|source| front::reference(source.config));
         // The corner that cuts nothing off any study.
         let common = Reference {
             value: references().map(|r| r.value).fold(1.0, f64::min),

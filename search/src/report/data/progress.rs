@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::bo::pareto::{Front, Reference};
-use crate::proposal::objectives;
+use crate::front::objectives;
 use crate::study::Trial;
 
 /// Where a study stood after some of its trials.
@@ -26,7 +26,7 @@ pub(super) fn progress(reference: Reference, trials: &[Trial]) -> Vec<Progress> 
         now.ended += 1;
         now.trained_images += trial.trained_images();
         if let Some(measured) = trial.measured()
-            && front.insert(objectives(measured, trial.usage))
+            && front.insert(objectives(measured.accuracy(), trial.usage.bytes))
         {
             now.hypervolume = front.hypervolume();
         }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Belief, BitMap, Corner, Finished, Progress, ReportError, Score, Source, front};
+use super::{Belief, BitMap, Corner, Finished, Progress, ReportError, Score, Source};
 use super::{progress, remarks, surrogate};
 use crate::bo::pareto::Reference;
-use crate::proposal;
+use crate::front;
 use crate::study::{StudyConfig, Trial, TrialState};
 
 /// How many trials stand where.
@@ -82,7 +82,7 @@ impl StudyReport {
     /// Gathers everything; the hypervolume's progress from the corner `common`.
     pub(super) fn of(source: &Source<'_>, name: String, common: Reference) -> Result<Self, ReportError> {
         let Source { config, trials, .. } = *source;
-        let front: Vec<&Trial> = front(trials);
+        let front: Vec<&Trial> = front::of_trials(trials);
         let numbers: Vec<u64> = front.iter().map(|trial| trial.number).collect();
         let score = Score::of(config);
         let measured = || trials.iter().filter_map(Trial::measured);
@@ -120,8 +120,8 @@ impl StudyReport {
             trained_images: trials.iter().map(Trial::trained_images).sum(),
             saved_images: given_up().map(|given_up| given_up.saved_images).sum(),
             seconds: measured().map(|m| m.seconds).chain(given_up().map(|g| g.seconds)).sum(),
-            reference: Corner::from(proposal::reference(config)),
-            hypervolume: proposal::hypervolume(config, trials),
+            reference: Corner::from(front::reference(config)),
+            hypervolume: front::hypervolume(config, trials),
             progress: progress::progress(common, trials),
             score,
             trials: trials.iter().map(row).collect(),

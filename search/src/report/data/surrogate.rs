@@ -7,7 +7,7 @@ use crate::bo::diagnosis::{Prediction, diagnose};
 use crate::bo::history::{History, Observation, Outcome};
 use crate::bo::problem::Problem;
 use crate::bo::strategy::Situation;
-use crate::proposal;
+use crate::front;
 use crate::space::SpaceProblem;
 use crate::study::{StudyConfig, Trial, TrialState};
 
@@ -62,7 +62,7 @@ pub(super) fn belief(
             TrialState::Failed { .. } => Outcome::Failed,
             TrialState::Finished(measured) => {
                 numbers.push(trial.number);
-                Outcome::Finished(proposal::objectives(measured, trial.usage))
+                Outcome::Finished(front::objectives(measured.accuracy(), trial.usage.bytes))
             }
         };
         let point = config.space.point(&trial.genotype).map_err(|source| ReportError::Genotype {
@@ -74,7 +74,7 @@ pub(super) fn belief(
             .push(problem.dimensions(), Observation { point, outcome })
             .map_err(|source| ReportError::History { study: study.to_owned(), source })?;
     }
-    let reference = proposal::reference(config);
+    let reference = front::reference(config);
     let situation = Situation { problem: &problem, reference, history: &history, pending: &[] };
     let Some(diagnosis) = diagnose(&situation) else { return Ok(None) };
     let squares = diagnosis.predictions.iter().map(|p| (p.predicted - p.seen).powi(2));

@@ -2,6 +2,7 @@
 
 use super::Plot;
 use super::axes::{SIZE, accuracies, heading, kilobytes, sizes, steps};
+use crate::front::non_dominated;
 use crate::report::data::{Report, StudyReport};
 use crate::report::draw::{Canvas, Frame, Legend, Marker, SERIES, Swatch, dashed};
 
@@ -35,15 +36,8 @@ pub(super) fn candidates(report: &Report) -> Plot {
 pub(super) fn finished(report: &Report) -> Option<Plot> {
     let networks = |study: &StudyReport| -> Vec<Network> {
         let finished = study.finished.networks.iter();
-        let mut all: Vec<Network> = finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
-        let mut best = f64::NEG_INFINITY;
-        all.retain(|&(_, accuracy, _)| {
-            let better = accuracy > best;
-            best = best.max(accuracy);
-            better
-        });
-        all
+        let all: Vec<Network> = finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
+        non_dominated(all, |&(bytes, accuracy, _)| (bytes, accuracy))
     };
     let caption = "The non-dominated among the finished networks of each study, by their accuracy on the test images \
                    after the long training, as the packed model has it. After Figs. 5 and 8 of van Son et al., 2023.";

@@ -6,8 +6,9 @@ use bomp_export::data::{ClassImages, Summary};
 use rand::RngExt;
 
 use crate::bo::problem::{Point, Problem};
+use crate::front;
 use crate::quantity::Percent;
-use crate::report::data::{FinishedNetwork, front};
+use crate::report::data::FinishedNetwork;
 use crate::report::{Finished, Source};
 use crate::space::{Limits, Space, SpaceProblem, Usage};
 use crate::stream::stream;
@@ -32,7 +33,7 @@ impl Study {
         let mut trials: Vec<Trial> = Vec::new();
         for number in 0..count {
             let mut rng = stream(seed, number, "invented");
-            let best: Vec<&Trial> = front(&trials);
+            let best: Vec<&Trial> = front::of_trials(&trials);
             let point = match number {
                 0 => problem.seed(),
                 20.. if learns && !best.is_empty() => {
@@ -57,7 +58,7 @@ impl Study {
 
     /// The same with the networks of the front finished, a little better than they were.
     pub(super) fn finished(mut self) -> Self {
-        for (index, trial) in front(&self.trials).into_iter().enumerate() {
+        for (index, trial) in front::of_trials(&self.trials).into_iter().enumerate() {
             let accuracy = trial.measured().unwrap().accuracy();
             let better = accuracy + (1.0 - accuracy) * (0.25 + 0.05 * (index % 3) as f64);
             self.finished.networks.push(FinishedNetwork {
