@@ -1,9 +1,9 @@
 //! The figures that validation reports: accuracy with its confidence interval, confusion matrix, per-class recall.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Correctly classified images out of all.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Images classified correctly.
     pub correct: usize,

@@ -31,7 +31,7 @@ fn a_network_of_the_front_is_trained_again_to_the_same_bytes() {
 
     let folder = TempDir::new().unwrap();
     let (study, model) = (folder.path().join(ROW), folder.path().join("again.bomp"));
-    succeed("bomp-search", &["import", "--study", text(&study), text(&row.join("study.json"))]);
+    succeed("bomp-search", &["import", "--study", text(&study), text(&row.join("trials.jsonl.gz"))]);
     let finished =
         succeed("bomp-search", &["finalise", "--study", text(&study), "--trial", &number, "--json"]);
     let finished: Value = serde_json::from_str(&finished).unwrap();

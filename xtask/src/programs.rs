@@ -8,9 +8,15 @@ use std::process::{Command, Stdio};
 
 /// Builds all of them, and nothing that only tests need.
 pub(crate) fn build() -> Result<()> {
+    build_with(&[])
+}
+
+/// Builds all of them, and these.
+pub(crate) fn build_with(more: &[&str]) -> Result<()> {
     // Of the whole workspace: other selections select other features, and the large dependencies would be built again.
-    let programs = ["--bin", "bomp-search", "--bin", "bomp-export", "--bin", "bomp-sim"];
-    workspace::cargo(&[&["build", "--release", "--workspace"], &programs[..]].concat())
+    let programs = [&["bomp-search", "bomp-export", "bomp-sim"], more].concat();
+    let programs = programs.into_iter().flat_map(|program| ["--bin", program]);
+    workspace::cargo(&["build", "--release", "--workspace"].into_iter().chain(programs).collect::<Vec<_>>())
 }
 
 /// Where `cargo build --release` puts programs.
@@ -42,12 +48,6 @@ pub(crate) fn call(program: &str, arguments: &[&str]) -> Result<()> {
 
 /// Runs a program with its progress on the terminal and reads the JSON that it prints.
 pub(crate) fn json<T: serde::de::DeserializeOwned>(program: &str, arguments: &[&str]) -> Result<T> {
-    serde_json::from_slice(&output(program, arguments)?)
-        .with_context(|| format!("`{program} {}` printed something else than expected", arguments[0]))
-}
-
-/// Runs a program with its progress on the terminal and returns what it prints.
-pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<Vec<u8>> {
     let output = command(program, arguments)?
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -59,7 +59,8 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<Vec<u8>> {
         arguments[0],
         output.status
     );
-    Ok(output.stdout)
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("`{program} {}` printed something else than expected", arguments[0]))
 }
 
 /// A path as an argument.

@@ -305,10 +305,10 @@ pub(crate) struct Pareto {
     pub(crate) at_most: Option<u16>,
 }
 
-/// Make a study from what `status --json` printed of one: kept in a file, from another machine or another store
+/// Make a study from a file that one was kept in: what `status --json` printed of it, on another machine or of another store
 #[derive(clap::Args)]
 pub(crate) struct Import {
-    /// What `bomp-search status --json` printed
+    /// What `bomp-search status --json` printed, or gzipped JSON lines as `cargo xtask study` keeps them
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use bomp_search::study::{Salvaged, Trial, salvage};
+use bomp_search::study::{Archive, Salvaged, Trial, salvage};
 
-use super::{Outcome, import, options};
+use super::{Outcome, options};
 
 /// Lost trials that are named one by one.
 const NAMED: usize = 10;
 
 /// Makes the study.
 pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
-    let printed = options.config.as_deref().map(import::printed).transpose()?;
-    let config = printed.map(|status| status.config);
+    let printed = options.config.as_deref().map(Archive::open).transpose()?;
+    let config = printed.map(|archive| archive.config);
     ensure!(
         options.study.is_folder(),
         "{}: a database's own tools repair it; salvage reads studies in folders",

@@ -6,6 +6,7 @@
 
 mod address;
 mod agreement;
+mod archive;
 mod checksum;
 mod config;
 mod encryption;
@@ -31,6 +32,7 @@ mod trial;
 mod view;
 mod wal;
 
+pub use archive::{Archive, ArchiveError};
 pub use config::{DataConfig, StrategyKind, StudyConfig};
 pub use heartbeat::Heartbeat;
 pub use location::Location;

@@ -185,6 +185,16 @@ impl Trial {
         }
     }
 
+    /// Wall-clock seconds of its worker; 0 of a trial that has not ended, or without figures.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        match &self.state {
+            TrialState::Finished(measured) => measured.seconds,
+            TrialState::GivenUp(given_up) => given_up.seconds,
+            TrialState::Running | TrialState::Failed { .. } => 0.0,
+        }
+    }
+
     /// Images trained on, of a trial that has ended.
     #[must_use]
     pub fn trained_images(&self) -> u64 {
