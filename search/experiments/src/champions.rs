@@ -114,18 +114,18 @@ pub(crate) fn table(study: &Study, champions: &Champions, root: &str) -> Result<
         }
     }
     let mut table = String::from(
-        "| at most [B] | test accuracy (95 % interval) | asked | bytes | RAM [B] | MACs [M] | instructions on M4 [M] | model |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| at most [B] | test accuracy (95 % interval) | target | bytes | RAM [B] | MACs [M] | instructions on M4 [M] | model |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for target in &champions.targets {
-        let asked = 100.0 * target.accuracy;
+        let accuracy = 100.0 * target.accuracy;
         let small = found.iter().filter(|(_, record)| record.size_bytes <= target.bytes);
         let Some((model, best)) = small.max_by_key(|(_, record)| record.size_bytes) else {
-            writeln!(table, "| {} | none yet | {asked:.1} % | | | | | |", target.bytes)?;
+            writeln!(table, "| {} | none yet | {accuracy:.1} % | | | | | |", target.bytes)?;
             continue;
         };
         writeln!(
             table,
-            "| {} | {} | {asked:.1} % | {} | {} | [{model}]({root}{folder}/{model}) |",
+            "| {} | {} | {accuracy:.1} % | {} | {} | [{model}]({root}{folder}/{model}) |",
             target.bytes,
             best.shown("**"),
             best.size_bytes,

@@ -98,8 +98,8 @@ pub(crate) fn write(page: &mut String, study: &Study, searches: &[StudyReport]) 
     page.push_str(
         "\n## The paper's claims\n\n\
          A claim holds if it does in every repetition, does not if in none, and is not decidable here if they disagree or a figure\n\
-         is missing. Figures are those of the rows in their order; a row has one seed.\n\n\
-         | claim | where | measured as | rows | against | asked | found | verdict |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+         is missing. Figures are those of the experiments in their order; an experiment has one seed.\n\n\
+         | claim | where | measured as | experiments | against | target | found | verdict |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for claim in &study.definition.claims {
         let figures = claim.figures(study, searches)?;

@@ -18,8 +18,8 @@ const PLOTS: [(&str, &str); 5] = [
     ("fronts-finished", "Fronts of the finished networks"),
     ("hypervolume-images", "Hypervolume against trained images, all searches from one corner"),
     ("fronts", "Fronts of the candidates, as the searches saw them"),
-    ("study1-scatter", "The first row: every candidate, and the finished networks"),
-    ("study1-bits", "The first row: bit widths of the networks of its front"),
+    ("study1-scatter", "The first experiment: every candidate, and the finished networks"),
+    ("study1-bits", "The first experiment: bit widths of the networks of its front"),
 ];
 
 /// Files of the repository, by their paths from its root.
@@ -79,7 +79,7 @@ fn made(study: &Study, report: &Report) -> Result<Files> {
     let mut made = Files::new();
     let mut page = format!(
         "# {1}\n\n\
-         Written by `cargo xtask study --preset {0}`, which repeats it or goes on with it. Protocol and rows:\n\
+         Written by `cargo xtask study --preset {0}`, which repeats it or goes on with it. Protocol and experiments:\n\
          [tests/studies/{0}](../tests/studies/{0}). 1 kB = 1000 bytes. Accuracies of finished networks are those of the packed\n\
          model in the integer runtime, on all test images, with the 95 % interval of Wilson; the test images were counted once for\n\
          each, after everything about it was settled. Every network has run on an emulated Cortex-M4 with the host's logits.\n",
@@ -99,7 +99,8 @@ fn made(study: &Study, report: &Report) -> Result<Files> {
     }
     write!(
         page,
-        "\nAll plots, the bit widths of each front among them: [report.html](../tests/studies/{name}/report/report.html).\n"
+        "\nAll plots, the bit widths of each front among them: `cargo xtask study --preset {name} --results` writes them to\n\
+         `studies/{name}/report/report.html`.\n"
     )?;
     claims::write(&mut page, study, &report.studies)?;
     searches::write(&mut page, study, &report.studies)?;

@@ -38,7 +38,7 @@ pub(crate) fn write(page: &mut String, study: &Study, searches: &[StudyReport]) 
     let yardsticks = study.definition.yardsticks.iter().map(|name| (name, of(name))).collect::<Vec<_>>();
     page.push_str("\n## Searches\n\nHypervolume: validation accuracy above the reference times decades of size below the largest, from one corner for all.\n\n");
     page.push_str(
-        "| row | question | trials | trained images [M] | hours of one core | front | hypervolume |",
+        "| experiment | question | trials | trained images [M] | hours of one core | front | hypervolume |",
     );
     yardsticks.iter().for_each(|(name, _)| _ = write!(page, " images to `{name}`'s [M] |"));
     page.push_str("\n| --- | --- | --- | --- | --- | --- | --- |");
