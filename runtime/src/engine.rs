@@ -10,8 +10,9 @@ use crate::blob::{
 };
 use crate::error::{ModelError, RunError};
 use crate::kernels::{Kernels, Native, Needs, broken_invariant};
-use crate::layer::{Layer, Op, Shape, Tensor, decode, geometry, tensor};
+use crate::layer::{Layer, Op, Shape, Tensor};
 use crate::plan::{self, range};
+use crate::records::{Records, check_channels};
 
 /// A valid network over the bytes of its blob.
 ///
@@ -28,8 +29,7 @@ use crate::plan::{self, range};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a, K = Native> {
-    header: &'a Header,
-    records: &'a [Record],
+    records: Records<'a>,
     data: &'a [u8],
     kernels: PhantomData<K>,
 }
@@ -90,8 +90,8 @@ impl<'a, K: Kernels> Model<'a, K> {
         }
         let (records, data) =
             body.split_at_checked(layer_count * RECORD_BYTES).ok_or(ModelError::BadHeader("layer_count"))?;
-        let records: &[Record] = bytemuck::try_cast_slice(records).map_err(|_| ModelError::TooShort)?;
-        let model = Self { header, records, data, kernels: PhantomData };
+        let layers: &[Record] = bytemuck::try_cast_slice(records).map_err(|_| ModelError::TooShort)?;
+        let model = Self { records: Records { header, layers }, data, kernels: PhantomData };
         model.check()?;
         Ok(model)
     }
@@ -104,8 +104,13 @@ impl<'a, K: Kernels> Model<'a, K> {
         }
         let mut data = self.data;
         for index in 0..self.records.len() {
-            let (layer, rest) = decode(self.header, self.records, index, data)?;
+            let (layer, rest) = self.records.decode(index, data)?;
             data = rest;
+            if let Op::Convolution(_, weights) | Op::Depthwise(_, weights) | Op::Classifier(weights) =
+                &layer.op
+            {
+                check_channels(index, weights)?;
+            }
             let missing = match K::OFFERS {
                 Needs::EVERYTHING => Needs::NOTHING,
                 offers => self.needs_of(index, &layer).without(offers),
@@ -117,12 +122,11 @@ impl<'a, K: Kernels> Model<'a, K> {
         if !data.is_empty() {
             return Err(ModelError::TrailingData);
         }
-        plan::check(self.header, self.records)
+        plan::check(self.records)
     }
 
     fn needs_of(&self, index: usize, layer: &Layer<'_>) -> Needs {
-        let geometry = geometry(self.header, self.records, index);
-        geometry.map_or(Needs::EVERYTHING, |geometry| Needs::of(&geometry, layer))
+        self.records.geometry(index).map_or(Needs::EVERYTHING, |geometry| Needs::of(&geometry, layer))
     }
 
     /// What the layers need of the kernels.
@@ -135,7 +139,7 @@ impl<'a, K: Kernels> Model<'a, K> {
     /// Bytes of RAM that [`Self::run`] needs for activations and scratch.
     #[must_use]
     pub fn arena_size(&self) -> usize {
-        u32::from_le_bytes(self.header.arena_size) as usize
+        u32::from_le_bytes(self.records.header.arena_size) as usize
     }
 
     /// Shape of the input, elements [H, W, C].
@@ -153,25 +157,25 @@ impl<'a, K: Kernels> Model<'a, K> {
     /// Zero point of the input: real value = (element - zero point) * scale.
     #[must_use]
     pub fn input_zero_point(&self) -> i8 {
-        self.header.input_zero_point
+        self.records.header.input_zero_point
     }
 
     /// IEEE 754 binary32 bits of the input's scale. The runtime itself never computes with it.
     #[must_use]
     pub fn input_scale_bits(&self) -> u32 {
-        u32::from_le_bytes(self.header.input_scale)
+        u32::from_le_bytes(self.records.header.input_scale)
     }
 
     /// IEEE 754 binary32 bits of the logits' scale: real logit = logit * scale.
     #[must_use]
     pub fn output_scale_bits(&self) -> u32 {
-        u32::from_le_bytes(self.header.output_scale)
+        u32::from_le_bytes(self.records.header.output_scale)
     }
 
     /// Number of classes, which is the number of logits.
     #[must_use]
     pub fn classes(&self) -> usize {
-        tensor(self.header, self.records, self.records.len()).map_or(0, |logits| logits.shape.channels)
+        self.records.tensor(self.records.len()).map_or(0, |logits| logits.shape.channels)
     }
 
     /// Number of layers.
@@ -182,9 +186,9 @@ impl<'a, K: Kernels> Model<'a, K> {
 
     /// The layers in execution order.
     pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> {
-        let Self { header, records, mut data, .. } = *self;
+        let Self { records, mut data, .. } = *self;
         (0..records.len()).map_while(move |index| {
-            let (layer, rest) = decode(header, records, index, data).ok()?;
+            let (layer, rest) = records.decode(index, data).ok()?;
             data = rest;
             Some(layer)
         })
@@ -193,7 +197,7 @@ impl<'a, K: Kernels> Model<'a, K> {
     fn input(&self) -> Tensor {
         const NONE: Tensor =
             Tensor { shape: Shape { height: 0, width: 0, channels: 0 }, zero_point: 0, offset: 0 };
-        tensor(self.header, self.records, 0).unwrap_or(NONE)
+        self.records.tensor(0).unwrap_or(NONE)
     }
 
     /// Classifies one image.
@@ -246,8 +250,7 @@ impl<'a, K: Kernels> Model<'a, K> {
         }
         for (index, layer) in self.layers().enumerate() {
             // No scratch is put behind everything, where it meets no tensor.
-            let scratch =
-                plan::scratch(self.header, self.records, index).filter(|scratch| !scratch.is_empty());
+            let scratch = plan::scratch(self.records, index).filter(|scratch| !scratch.is_empty());
             self.run_layer::<W>(&layer, arena, scratch.unwrap_or(needed..needed), logits);
             if let (Some(output), false) =
                 (arena.get(range(layer.output)), matches!(layer.op, Op::Classifier(_)))
@@ -277,7 +280,7 @@ impl<'a, K: Kernels> Model<'a, K> {
             Op::Add { b, scale } if W::OFFERS.covers(Needs::ADD) => {
                 // The first operand is moved to the output's place unless it is there; unless it is the second operand
                 // that is there, then the roles change, which the symmetric arithmetic allows.
-                let Some(second) = tensor(self.header, self.records, b) else { return broken_invariant() };
+                let Some(second) = self.records.tensor(b) else { return broken_invariant() };
                 let (other, scale) = if second.offset == layer.output.offset && source != target {
                     (source, scale.swapped())
                 } else {

@@ -26,6 +26,7 @@ pub mod kernels;
 pub mod layer;
 pub mod plan;
 pub mod quant;
+mod records;
 #[cfg(feature = "signed")]
 pub mod signed;
 

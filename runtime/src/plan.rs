@@ -8,36 +8,37 @@
 use core::ops::Range;
 
 use crate::arena::ALIGNMENT;
-use crate::blob::{Header, Record};
+use crate::blob::Record;
 use crate::error::ModelError;
 use crate::kernels::scratch_words;
-use crate::layer::{Geometry, Kind, Tensor, geometry, tensor};
+use crate::layer::{Geometry, Kind, Tensor};
+use crate::records::Records;
 
 /// Checks the placement of all tensors and scratch. Shapes and sources have been checked already.
 ///
 /// # Errors
 /// The first tensor that is dead, out of the arena or overwritten, or the first layer whose scratch does not fit.
-pub fn check(header: &Header, records: &[Record]) -> Result<(), ModelError> {
-    let arena_size = u32::from_le_bytes(header.arena_size) as usize;
+pub(crate) fn check(records: Records<'_>) -> Result<(), ModelError> {
+    let arena_size = u32::from_le_bytes(records.header.arena_size) as usize;
     for index in 0..records.len() {
         let dead = ModelError::DeadTensor { tensor: index as u16 };
-        let this = tensor(header, records, index).ok_or(dead)?;
+        let this = records.tensor(index).ok_or(dead)?;
         let end = end(this).filter(|&end| end <= arena_size);
         end.ok_or(ModelError::ArenaOverrun { tensor: index as u16 })?;
-        let last_reader = last_reader(records, index).ok_or(dead)?;
+        let last_reader = last_reader(records.layers, index).ok_or(dead)?;
         // The last layer, the classifier, writes no tensor of the arena.
         for layer in (index..=last_reader).filter(|layer| layer + 1 < records.len()) {
-            let Some(output) = tensor(header, records, layer + 1) else { break };
+            let Some(output) = records.tensor(layer + 1) else { break };
             let in_place = layer == last_reader
                 && output.offset == this.offset
-                && geometry(header, records, layer).as_ref().is_some_and(Geometry::may_be_in_place);
+                && records.geometry(layer).as_ref().is_some_and(Geometry::may_be_in_place);
             if !in_place && overlap(this, output) {
                 return Err(ModelError::ArenaOverlap { layer: layer as u16, tensor: index as u16 });
             }
         }
     }
     for layer in 0..records.len() {
-        if scratch(header, records, layer).is_none_or(|scratch| scratch.end > arena_size) {
+        if scratch(records, layer).is_none_or(|scratch| scratch.end > arena_size) {
             return Err(ModelError::ScratchOverrun { layer: layer as u16 });
         }
     }
@@ -45,15 +46,14 @@ pub fn check(header: &Header, records: &[Record]) -> Result<(), ModelError> {
 }
 
 /// The bytes of the arena that are layer `layer`'s scratch, or `None` where there is no such layer.
-#[must_use]
-pub fn scratch(header: &Header, records: &[Record], layer: usize) -> Option<Range<usize>> {
-    let words = scratch_words(&geometry(header, records, layer)?);
+pub(crate) fn scratch(records: Records<'_>, layer: usize) -> Option<Range<usize>> {
+    let words = scratch_words(&records.geometry(layer)?);
     if words == 0 {
         return Some(0..0);
     }
     let output = (layer + 1 < records.len()).then_some(layer + 1);
-    let tensors = live_inputs(records, layer).chain(output);
-    lowest_gap(tensors.filter_map(|index| tensor(header, records, index)).map(range), words)
+    let tensors = live_inputs(records.layers, layer).chain(output);
+    lowest_gap(tensors.filter_map(|index| records.tensor(index)).map(range), words)
 }
 
 /// The lowest place of `words` words, at a multiple of 4, that meets none of the `taken` ranges of bytes; `None` beyond the
@@ -104,8 +104,7 @@ fn last_reader(records: &[Record], index: usize) -> Option<usize> {
 }
 
 /// The bytes of a tensor.
-#[must_use]
-pub fn range(tensor: Tensor) -> Range<usize> {
+pub(crate) fn range(tensor: Tensor) -> Range<usize> {
     tensor.offset..end(tensor).unwrap_or(usize::MAX)
 }
 

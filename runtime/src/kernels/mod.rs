@@ -1,7 +1,7 @@
 //! The kernels' interface. [`Reference`] is the specification; every other set of kernels gives the same bits.
 //!
 //! Tensors are [H, W, C] int8 slices of exactly the layer's shapes; weights are [`crate::layer::Weights`]. Accumulators
-//! are int32 and, by the limits that [`crate::layer::decode`] checks, never overflow; the additions still wrap
+//! are int32 and, by the limits that [`crate::Model::load`] checks, never overflow; the additions still wrap
 //! explicitly, so that no build of this crate has a panic there.
 
 mod dsp;
