@@ -200,7 +200,7 @@ pub fn drive(config: &Config, progress: &mut Progress<'_>) -> Result<Session, Si
     let host = evaluate::logits(&model, images, config.jobs, &|_| {})?;
     let classes = model.classes();
     let folder = crate::folder(config)?;
-    let image = built(config, board, (&blob, &model), images.input, folder.path(), progress)?;
+    let image = built(config, (&blob, &model), images.input, folder.path(), progress)?;
     let mut link = Link::open(board, &image, folder.path(), config.timeout)?;
     let name = link.bracket("name", "m-name-dut-[")?;
     let profile = link.bracket("profile", "m-profile-[")?;
@@ -244,7 +244,7 @@ pub fn connect(config: &Config, progress: &mut Progress<'_>) -> Result<ExitCode,
     let folder = crate::folder(config)?;
     // Whoever sends bytes knows what they stand for.
     let input = evaluate::input(&model)?;
-    let image = built(config, board, (&blob, &model), input, folder.path(), progress)?;
+    let image = built(config, (&blob, &model), input, folder.path(), progress)?;
     let status = emulator(board, &image).status();
     let status = status.map_err(|cause| SimError::Program { program: QEMU.into(), cause })?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
@@ -253,12 +253,12 @@ pub fn connect(config: &Config, progress: &mut Progress<'_>) -> Result<ExitCode,
 /// The linked image for a model whose input is the bytes of `input` less 128, which is all that the protocol can send.
 fn built(
     config: &Config,
-    board: &'static Board,
     (blob, model): (&[u8], &Model<'_>),
     input: Quantisation,
     folder: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<std::path::PathBuf, SimError> {
+    let board = Board::find(&config.board)?;
     crate::fits(blob, model, board)?;
     let table = evaluate::input_table(model, input)?;
     if (0..=255u8).any(|pixel| table[usize::from(pixel)] != (pixel ^ 0x80) as i8) {

@@ -271,11 +271,11 @@ impl<'a, K: Kernels> Model<'a, K> {
     ) {
         let (source, target) = (range(layer.input), range(layer.output));
         match layer.op {
-            Op::Classifier(weights) => {
+            Op::Classifier(_) => {
                 let Ok([input, scratch]) = arena.get_disjoint_mut([source, scratch]) else {
                     return broken_invariant();
                 };
-                W::classifier(layer, weights, input, logits, words(scratch));
+                W::classifier(layer, input, logits, words(scratch));
             }
             Op::Add { b, scale } if W::OFFERS.covers(Needs::ADD) => {
                 // The first operand is moved to the output's place unless it is there; unless it is the second operand
@@ -299,13 +299,11 @@ impl<'a, K: Kernels> Model<'a, K> {
                     broken_invariant();
                 }
             }
-            Op::Depthwise(window, weights)
-                if source.start == target.start && W::OFFERS.covers(Needs::DEPTHWISE) =>
-            {
+            Op::Depthwise(..) if source.start == target.start && W::OFFERS.covers(Needs::DEPTHWISE) => {
                 let Ok([place, scratch]) = arena.get_disjoint_mut([source, scratch]) else {
                     return broken_invariant();
                 };
-                W::depthwise_in_place(layer, window, weights, place, words(scratch));
+                W::depthwise_in_place(layer, place, words(scratch));
             }
             Op::Convolution(..) | Op::Depthwise(..) | Op::AveragePool { .. } | Op::Add { .. } => {
                 let Ok([input, output, scratch]) = arena.get_disjoint_mut([source, target, scratch]) else {
@@ -313,14 +311,14 @@ impl<'a, K: Kernels> Model<'a, K> {
                 };
                 let scratch = words(scratch);
                 match layer.op {
-                    Op::Convolution(window, weights) if W::OFFERS.covers(Needs::CONVOLUTION) => {
-                        W::convolution(layer, window, weights, input, output, scratch);
+                    Op::Convolution(..) if W::OFFERS.covers(Needs::CONVOLUTION) => {
+                        W::convolution(layer, input, output, scratch);
                     }
-                    Op::Depthwise(window, weights) if W::OFFERS.covers(Needs::DEPTHWISE) => {
-                        W::depthwise(layer, window, weights, input, output, scratch);
+                    Op::Depthwise(..) if W::OFFERS.covers(Needs::DEPTHWISE) => {
+                        W::depthwise(layer, input, output, scratch);
                     }
-                    Op::AveragePool { factor, shift } if W::OFFERS.covers(Needs::AVERAGE_POOL) => {
-                        W::average_pool(layer, factor, shift, input, output, scratch);
+                    Op::AveragePool { .. } if W::OFFERS.covers(Needs::AVERAGE_POOL) => {
+                        W::average_pool(layer, input, output, scratch);
                     }
                     // Kinds that the kernels do not offer, which `load` refuses, and those that are dealt with above.
                     Op::Convolution(..)

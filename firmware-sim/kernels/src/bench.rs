@@ -1,45 +1,45 @@
 //! The layers whose instructions are counted.
 
 use bomp_runtime::kernels::{Kernels, Native};
-use bomp_runtime::layer::{Kind, Op, Shape};
+use bomp_runtime::layer::{Kind, Layer, Op, Shape};
 use bomp_runtime::quant::{AddScale, WEIGHT_BITS};
 use cortex_m_semihosting::hprintln;
 
 use crate::CALLS;
-use crate::cases::{Case, Memory};
+use crate::cases::{Buffers, Case, Memory};
 use crate::clock::Clock;
 
 const fn shape(height: usize, width: usize, channels: usize) -> Shape {
     Shape { height, width, channels }
 }
 
-/// Name, kind, kernel, stride, input, filters; SAME padding.
-type Entry = (&'static str, Kind, usize, usize, Shape, usize);
-
-const WEIGHTED: [Entry; 12] = [
-    ("a", Kind::Convolution, 3, 1, shape(28, 28, 1), 16),
-    ("b", Kind::Convolution, 3, 1, shape(28, 28, 3), 16),
-    ("b2", Kind::Convolution, 3, 2, shape(28, 28, 3), 16),
-    ("c", Kind::Convolution, 1, 1, shape(14, 14, 16), 96),
-    ("d", Kind::Convolution, 1, 1, shape(14, 14, 96), 24),
-    ("e", Kind::Depthwise, 3, 1, shape(14, 14, 96), 96),
-    ("f", Kind::Depthwise, 5, 1, shape(14, 14, 96), 96),
-    ("g", Kind::Depthwise, 3, 2, shape(28, 28, 48), 48),
-    ("h", Kind::Convolution, 1, 1, shape(7, 7, 64), 128),
-    ("i", Kind::Classifier, 1, 1, shape(1, 1, 128), 10),
-    ("j", Kind::Depthwise, 7, 1, shape(7, 7, 96), 96),
-    ("k", Kind::Convolution, 3, 1, shape(8, 8, 64), 64),
-];
+/// The layers with weights at one width, by name; SAME padding.
+const fn weighted(bits: u8) -> [(&'static str, Case); 12] {
+    use Kind::{Classifier, Convolution, Depthwise};
+    [
+        ("a", Case::same(Convolution, bits, (3, 1), shape(28, 28, 1), 16)),
+        ("b", Case::same(Convolution, bits, (3, 1), shape(28, 28, 3), 16)),
+        ("b2", Case::same(Convolution, bits, (3, 2), shape(28, 28, 3), 16)),
+        ("c", Case::same(Convolution, bits, (1, 1), shape(14, 14, 16), 96)),
+        ("d", Case::same(Convolution, bits, (1, 1), shape(14, 14, 96), 24)),
+        ("e", Case::same(Depthwise, bits, (3, 1), shape(14, 14, 96), 96)),
+        ("f", Case::same(Depthwise, bits, (5, 1), shape(14, 14, 96), 96)),
+        ("g", Case::same(Depthwise, bits, (3, 2), shape(28, 28, 48), 48)),
+        ("h", Case::same(Convolution, bits, (1, 1), shape(7, 7, 64), 128)),
+        ("i", Case::same(Classifier, bits, (1, 1), shape(1, 1, 128), 10)),
+        ("j", Case::same(Depthwise, bits, (7, 1), shape(7, 7, 96), 96)),
+        ("k", Case::same(Convolution, bits, (3, 1), shape(8, 8, 64), 64)),
+    ]
+}
 
 /// Counts all of them at all widths.
 pub fn run(clock: &Clock, memory: &mut Memory) {
-    for (name, kind, kernel, stride, input, filters) in WEIGHTED {
-        for bits in WEIGHT_BITS {
-            let case = Case::same(kind, bits, kernel, stride, input, filters);
-            say(name, bits, case.macs(), weighted(clock, memory, &case));
+    for bits in WEIGHT_BITS {
+        for (name, case) in weighted(bits) {
+            say(name, bits, case.macs(), with_weights(clock, memory, &case));
         }
     }
-    let add = Case::same(Kind::Add, 0, 1, 1, shape(14, 14, 24), 24);
+    let add = Case::same(Kind::Add, 0, (1, 1), shape(14, 14, 24), 24);
     let scale = AddScale {
         zero_point_a: 3,
         zero_point_b: -5,
@@ -47,29 +47,26 @@ pub fn run(clock: &Clock, memory: &mut Memory) {
         factor_b: 0x4b32_1987,
         shift: 31,
     };
-    let ticks = case_ticks(clock, memory, &add, |layer, input, output, scratch| {
-        Native::add_assign(layer.quantisation, scale, output, input, scratch);
+    let ticks = case_ticks(clock, memory, &add, |layer, buffers| {
+        Native::add_assign(layer.quantisation, scale, buffers.output, buffers.input, buffers.scratch);
     });
     say("add", 0, add.macs(), ticks);
-    let pool = Case::same(Kind::AveragePool, 0, 1, 1, shape(7, 7, 96), 96);
-    let ticks = case_ticks(clock, memory, &pool, |layer, input, output, scratch| {
-        Native::average_pool(layer, 0x5000_0000 / 49, 30, input, &mut output[..96], scratch);
+    let pool = Case::same(Kind::AveragePool, 0, (1, 1), shape(7, 7, 96), 96);
+    let ticks = case_ticks(clock, memory, &pool, |layer, buffers| {
+        let layer = Layer { op: Op::AveragePool { factor: 0x5000_0000 / 49, shift: 30 }, ..*layer };
+        Native::average_pool(&layer, buffers.input, &mut buffers.output[..96], buffers.scratch);
     });
     say("pool", 0, pool.macs(), ticks);
 }
 
-fn weighted(clock: &Clock, memory: &mut Memory, case: &Case) -> u32 {
+fn with_weights(clock: &Clock, memory: &mut Memory, case: &Case) -> u32 {
     let mut logits = [0; 10];
-    case_ticks(clock, memory, case, |layer, input, output, scratch| {
+    case_ticks(clock, memory, case, |layer, Buffers { input, output, scratch, .. }| {
         let length = layer.output.shape.elements().unwrap_or(0);
         match layer.op {
-            Op::Convolution(window, weights) => {
-                Native::convolution(layer, window, weights, input, &mut output[..length], scratch);
-            }
-            Op::Depthwise(window, weights) => {
-                Native::depthwise(layer, window, weights, input, &mut output[..length], scratch);
-            }
-            Op::Classifier(weights) => Native::classifier(layer, weights, input, &mut logits, scratch),
+            Op::Convolution(..) => Native::convolution(layer, input, &mut output[..length], scratch),
+            Op::Depthwise(..) => Native::depthwise(layer, input, &mut output[..length], scratch),
+            Op::Classifier(_) => Native::classifier(layer, input, &mut logits, scratch),
             Op::Add { .. } | Op::AveragePool { .. } => {}
         }
     })
@@ -80,10 +77,10 @@ fn case_ticks(
     clock: &Clock,
     memory: &mut Memory,
     case: &Case,
-    mut call: impl FnMut(&bomp_runtime::layer::Layer<'_>, &[i8], &mut [i8], &mut [u32]),
+    mut call: impl FnMut(&Layer<'_>, &mut Buffers<'_>),
 ) -> u32 {
-    case.with(memory, |layer, input, output, _, scratch| {
-        let mut once = || call(core::hint::black_box(layer), input, output, scratch);
+    case.with(memory, |layer, mut buffers| {
+        let mut once = || call(core::hint::black_box(layer), &mut buffers);
         once();
         clock.measure(|| (0..CALLS).for_each(|_| once()))
     })

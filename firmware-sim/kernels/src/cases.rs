@@ -38,6 +38,18 @@ impl Memory {
     };
 }
 
+/// What a kernel reads and writes; output and expected are as long as the larger of input and output.
+pub struct Buffers<'a> {
+    /// First input.
+    pub input: &'a mut [i8],
+    /// Output, or second operand.
+    pub output: &'a mut [i8],
+    /// What the reference gives.
+    pub expected: &'a mut [i8],
+    /// As [`scratch_words`] says.
+    pub scratch: &'a mut [u32],
+}
+
 /// Numbers that depend only on the seed.
 pub struct Numbers(pub u64);
 
@@ -75,23 +87,19 @@ pub struct Case {
 }
 
 impl Case {
-    /// A layer with SAME padding.
+    /// A layer with SAME padding, a square kernel and `channels` channels of output.
     pub const fn same(
         kind: Kind,
         bits: u8,
-        kernel: usize,
-        stride: usize,
+        (kernel, stride): (usize, usize),
         input: Shape,
-        filters: usize,
+        channels: usize,
     ) -> Self {
-        let output = Shape {
-            height: input.height.div_ceil(stride),
-            width: input.width.div_ceil(stride),
-            channels: filters,
-        };
-        let pad = ((output.height - 1) * stride + kernel).saturating_sub(input.height) / 2;
+        let output =
+            Shape { height: input.height.div_ceil(stride), width: input.width.div_ceil(stride), channels };
+        let pad_top = ((output.height - 1) * stride + kernel).saturating_sub(input.height) / 2;
         let pad_left = ((output.width - 1) * stride + kernel).saturating_sub(input.width) / 2;
-        let window = Window { kernel_height: kernel, kernel_width: kernel, stride, pad_top: pad, pad_left };
+        let window = Window { kernel_height: kernel, kernel_width: kernel, stride, pad_top, pad_left };
         let geometry = Geometry { kind, bits, window, input, output, in_place: false };
         Self { geometry, seed: 1, draw: Draw::Typical }
     }
@@ -118,12 +126,8 @@ impl Case {
         }
     }
 
-    /// Draws the numbers and hands the layer out: layer, input, output, expected, scratch.
-    pub fn with<R>(
-        &self,
-        memory: &mut Memory,
-        task: impl FnOnce(&Layer<'_>, &mut [i8], &mut [i8], &mut [i8], &mut [u32]) -> R,
-    ) -> R {
+    /// Draws the numbers and passes the layer and its buffers to `task`.
+    pub fn with<R>(&self, memory: &mut Memory, task: impl FnOnce(&Layer<'_>, Buffers<'_>) -> R) -> R {
         let Geometry { kind, bits, window, input, output, .. } = self.geometry;
         let mut numbers = Numbers(self.seed);
         let any = self.draw == Draw::Any;
@@ -196,12 +200,12 @@ impl Case {
             op,
         };
         let (inputs, outputs) = (input.elements().unwrap_or(0), output.elements().unwrap_or(0));
-        task(
-            &layer,
-            &mut memory.input[..inputs],
-            &mut memory.output[..inputs.max(outputs)],
-            &mut memory.expected[..inputs.max(outputs)],
-            &mut memory.scratch[..scratch_words(&self.geometry)],
-        )
+        let buffers = Buffers {
+            input: &mut memory.input[..inputs],
+            output: &mut memory.output[..inputs.max(outputs)],
+            expected: &mut memory.expected[..inputs.max(outputs)],
+            scratch: &mut memory.scratch[..scratch_words(&self.geometry)],
+        };
+        task(&layer, buffers)
     }
 }

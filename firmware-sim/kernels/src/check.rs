@@ -1,11 +1,11 @@
 //! Every kernel against the reference on generated layers.
 
 use bomp_runtime::kernels::{Kernels, Native, Reference};
-use bomp_runtime::layer::{Geometry, Kind, Op, Shape, Window};
+use bomp_runtime::layer::{Geometry, Kind, Layer, Op, Shape, Window};
 use bomp_runtime::quant::{AddScale, WEIGHT_BITS};
 use cortex_m_semihosting::hprintln;
 
-use crate::cases::{Case, Draw, Memory, Numbers};
+use crate::cases::{Buffers, Case, Draw, Memory, Numbers};
 
 /// Cases of each kernel and width.
 const CASES: u32 = 2_000;
@@ -84,29 +84,29 @@ fn agrees(memory: &mut Memory, case: &Case) -> bool {
     let mut numbers = Numbers(case.seed + 1);
     let in_place = case.geometry.in_place;
     let kind = case.geometry.kind;
-    case.with(memory, |layer, input, output, expected, scratch| {
+    case.with(memory, |layer, Buffers { input, output, expected, scratch }| {
         let length = layer.output.shape.elements().unwrap_or(0);
-        match (kind, layer.op) {
-            (_, Op::Convolution(window, weights)) => {
-                Reference::convolution(layer, window, weights, input, &mut expected[..length], scratch);
-                Native::convolution(layer, window, weights, input, &mut output[..length], scratch);
+        match kind {
+            Kind::Convolution => {
+                Reference::convolution(layer, input, &mut expected[..length], scratch);
+                Native::convolution(layer, input, &mut output[..length], scratch);
             }
-            (_, Op::Depthwise(window, weights)) => {
-                Reference::depthwise(layer, window, weights, input, &mut expected[..length], scratch);
+            Kind::Depthwise => {
+                Reference::depthwise(layer, input, &mut expected[..length], scratch);
                 if in_place {
-                    Native::depthwise_in_place(layer, window, weights, input, scratch);
+                    Native::depthwise_in_place(layer, input, scratch);
                     output[..length].copy_from_slice(&input[..length]);
                 } else {
-                    Native::depthwise(layer, window, weights, input, &mut output[..length], scratch);
+                    Native::depthwise(layer, input, &mut output[..length], scratch);
                 }
             }
-            (Kind::Classifier, Op::Classifier(weights)) => {
+            Kind::Classifier => {
                 let (mut expected, mut found) = ([0; 12], [1; 12]);
-                Reference::classifier(layer, weights, input, &mut expected[..length], scratch);
-                Native::classifier(layer, weights, input, &mut found[..length], scratch);
+                Reference::classifier(layer, input, &mut expected[..length], scratch);
+                Native::classifier(layer, input, &mut found[..length], scratch);
                 return expected[..length] == found[..length];
             }
-            (Kind::Add, Op::Classifier(_) | Op::Add { .. } | Op::AveragePool { .. }) => {
+            Kind::Add => {
                 let factor = |numbers: &mut Numbers| (numbers.next() >> numbers.within(0, 30)) as i32;
                 let scale = AddScale {
                     zero_point_a: numbers.next() as i8,
@@ -119,11 +119,12 @@ fn agrees(memory: &mut Memory, case: &Case) -> bool {
                 Reference::add_assign(layer.quantisation, scale, &mut expected[..length], input, scratch);
                 Native::add_assign(layer.quantisation, scale, &mut output[..length], input, scratch);
             }
-            _ => {
+            Kind::AveragePool => {
                 let (factor, shift) =
                     ((numbers.next() >> numbers.within(0, 20)) as i32, numbers.within(8, 40) as u8);
-                Reference::average_pool(layer, factor, shift, input, &mut expected[..length], scratch);
-                Native::average_pool(layer, factor, shift, input, &mut output[..length], scratch);
+                let layer = Layer { op: Op::AveragePool { factor, shift }, ..*layer };
+                Reference::average_pool(&layer, input, &mut expected[..length], scratch);
+                Native::average_pool(&layer, input, &mut output[..length], scratch);
             }
         }
         expected[..length] == output[..length]

@@ -79,6 +79,7 @@ unsafe fn check(model: *mut BompModel, blob: *const u8, blob_len: usize) -> Resu
 /// # Safety
 /// `model` points to writable memory for one `bomp_model`, `file` to `file_len` and `key` to 32 readable bytes, `counter` is
 /// null or points to a writable `uint64_t`.
+// A pointer and a length for each buffer: C has no slices.
 #[cfg(feature = "signed")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bomp_model_check_signed(
@@ -249,6 +250,7 @@ pub unsafe extern "C" fn bomp_classes(model: *const BompModel) -> usize {
 /// # Safety
 /// `model` points to a `bomp_model`; `input` to `input_len` readable elements; `arena` to `arena_len` and `logits` to
 /// `logits_len` writable elements that nothing else uses during the call.
+// A pointer and a length for each buffer: C has no slices.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bomp_run(
     model: *const BompModel,

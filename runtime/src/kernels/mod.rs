@@ -18,7 +18,7 @@ pub use portable::Portable;
 pub use reference::Reference;
 pub use scratch::scratch_words;
 
-use crate::layer::{Layer, Weights, Window};
+use crate::layer::Layer;
 use crate::quant::{AddScale, Output};
 
 /// Marks a branch that no checked model can reach. Tests and builds with debug assertions, as the fuzzers', panic there;
@@ -41,7 +41,7 @@ pub type NativeFor<const NEEDS: u32> = Portable<NEEDS>;
 
 /// One implementation of every layer kind.
 ///
-/// `scratch` has [`scratch_words`] words of the layer's [`crate::layer::Geometry`], with anything in them; what is left in
+/// `layer.op` is of the function's kind. `scratch` has [`scratch_words`] words of the layer's [`crate::layer::Geometry`], with anything in them; what is left in
 /// them does not matter.
 pub trait Kernels {
     /// What of it is there. A layer that needs more must not be given to it: [`crate::Model::load`] sees to that, and what
@@ -49,53 +49,20 @@ pub trait Kernels {
     const OFFERS: Needs = Needs::EVERYTHING;
 
     /// Convolution over all input channels, [H, W, C_IN] to [H', W', C_OUT], requantised.
-    fn convolution(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        scratch: &mut [u32],
-    );
+    fn convolution(layer: &Layer<'_>, input: &[i8], output: &mut [i8], scratch: &mut [u32]);
 
     /// Convolution of each channel by itself, [H, W, C] to [H', W', C], requantised.
-    fn depthwise(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        scratch: &mut [u32],
-    );
+    fn depthwise(layer: &Layer<'_>, input: &[i8], output: &mut [i8], scratch: &mut [u32]);
 
     /// As [`Self::depthwise`], the output written over the input: `place` is the input [H, W, C] and afterwards begins with
     /// the output [H', W', C], H' <= H and W' <= W. What follows the output in `place` does not matter.
-    fn depthwise_in_place(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        place: &mut [i8],
-        scratch: &mut [u32],
-    );
+    fn depthwise_in_place(layer: &Layer<'_>, place: &mut [i8], scratch: &mut [u32]);
 
     /// Fully connected classifier, [H, W, C] to [classes] int32 logits.
-    fn classifier(
-        layer: &Layer<'_>,
-        weights: Weights<'_>,
-        input: &[i8],
-        logits: &mut [i32],
-        scratch: &mut [u32],
-    );
+    fn classifier(layer: &Layer<'_>, input: &[i8], logits: &mut [i32], scratch: &mut [u32]);
 
     /// Sum over height and width, scaled, [H, W, C] to [C].
-    fn average_pool(
-        layer: &Layer<'_>,
-        factor: i32,
-        shift: u8,
-        input: &[i8],
-        output: &mut [i8],
-        scratch: &mut [u32],
-    );
+    fn average_pool(layer: &Layer<'_>, input: &[i8], output: &mut [i8], scratch: &mut [u32]);
 
     /// `place[i]` = `place[i]` + `other[i]`, `place` being operand a.
     fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8], scratch: &mut [u32]);

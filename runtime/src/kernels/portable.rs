@@ -8,7 +8,7 @@ mod depthwise;
 mod requantiser;
 
 use super::{Kernels, Needs, Reference, broken_invariant};
-use crate::layer::{Layer, Weights, Window};
+use crate::layer::{Layer, Op};
 use crate::quant::{self, AddScale, Output};
 use requantiser::Adder;
 
@@ -42,39 +42,20 @@ const fn multiply_halves(a: u32, b: u32, [lower, upper]: [i32; 2]) -> [i32; 2] {
 impl<const NEEDS: u32> Kernels for Portable<NEEDS> {
     const OFFERS: Needs = Needs::from_bits(NEEDS);
 
-    fn convolution(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        _: &mut [u32],
-    ) {
-        convolution::convolution(layer, window, weights, input, output);
+    fn convolution(layer: &Layer<'_>, input: &[i8], output: &mut [i8], _: &mut [u32]) {
+        convolution::convolution(layer, input, output);
     }
 
-    fn depthwise(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        _: &mut [u32],
-    ) {
-        depthwise::depthwise(layer, window, weights, input, output);
+    fn depthwise(layer: &Layer<'_>, input: &[i8], output: &mut [i8], _: &mut [u32]) {
+        depthwise::depthwise(layer, input, output);
     }
 
-    fn depthwise_in_place(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        place: &mut [i8],
-        scratch: &mut [u32],
-    ) {
-        super::Dsp::<NEEDS>::depthwise_in_place(layer, window, weights, place, scratch);
+    fn depthwise_in_place(layer: &Layer<'_>, place: &mut [i8], scratch: &mut [u32]) {
+        super::Dsp::<NEEDS>::depthwise_in_place(layer, place, scratch);
     }
 
-    fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {
+    fn classifier(layer: &Layer<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {
+        let Op::Classifier(weights) = layer.op else { return broken_invariant() };
         let mut strip = [0i8; STRIP];
         for ((class, parameters), logit) in weights.channels.iter().enumerate().zip(logits) {
             let mut sum = parameters.bias();
@@ -88,15 +69,8 @@ impl<const NEEDS: u32> Kernels for Portable<NEEDS> {
         }
     }
 
-    fn average_pool(
-        layer: &Layer<'_>,
-        factor: i32,
-        shift: u8,
-        input: &[i8],
-        output: &mut [i8],
-        scratch: &mut [u32],
-    ) {
-        Reference::average_pool(layer, factor, shift, input, output, scratch);
+    fn average_pool(layer: &Layer<'_>, input: &[i8], output: &mut [i8], scratch: &mut [u32]) {
+        Reference::average_pool(layer, input, output, scratch);
     }
 
     fn add_assign(output: Output, scale: AddScale, place: &mut [i8], other: &[i8], scratch: &mut [u32]) {

@@ -1,7 +1,7 @@
 //! The specification: each kernel as its formula, element by element. Never optimised.
 
-use super::Kernels;
-use crate::layer::{Layer, Shape, Weights, Window};
+use super::{Kernels, broken_invariant};
+use crate::layer::{Layer, Op, Shape, Weights, Window};
 use crate::quant::{self, AddScale, Output};
 
 /// The kernels that define the arithmetic.
@@ -46,17 +46,16 @@ fn position(
     Some((row, column))
 }
 
-/// Input element under a kernel position of an output position; the zero point outside the image.
+/// Input element of channel `c` under a kernel position of an output position; the zero point outside the image.
 fn tap(
     layer: &Layer<'_>,
     window: Window,
     input: &[i8],
     at: (usize, usize),
-    kernel: (usize, usize),
-    c: usize,
+    (ky, kx, c): (usize, usize, usize),
 ) -> i8 {
     let shape = layer.input.shape;
-    position(shape, window, at, kernel)
+    position(shape, window, at, (ky, kx))
         .and_then(|(row, column)| input.get((row * shape.width + column) * shape.channels + c).copied())
         .unwrap_or(layer.input.zero_point)
 }
@@ -92,48 +91,29 @@ impl Rows<'_> {
 }
 
 impl Kernels for Reference {
-    fn convolution(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        _: &mut [u32],
-    ) {
+    fn convolution(layer: &Layer<'_>, input: &[i8], output: &mut [i8], _: &mut [u32]) {
+        let Op::Convolution(window, weights) = layer.op else { return broken_invariant() };
         let (channels, kernel_width) = (layer.input.shape.channels.max(1), window.kernel_width.max(1));
         each_output(layer, weights, output, |y, x, channel| {
             accumulate(weights, channel, |t| {
                 let (position, c) = (t / channels, t % channels);
-                let at = (position / kernel_width, position % kernel_width);
-                tap(layer, window, input, (y, x), at, c)
+                tap(layer, window, input, (y, x), (position / kernel_width, position % kernel_width, c))
             })
         });
     }
 
-    fn depthwise(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        _: &mut [u32],
-    ) {
+    fn depthwise(layer: &Layer<'_>, input: &[i8], output: &mut [i8], _: &mut [u32]) {
+        let Op::Depthwise(window, weights) = layer.op else { return broken_invariant() };
         let kernel_width = window.kernel_width.max(1);
         each_output(layer, weights, output, |y, x, channel| {
             accumulate(weights, channel, |t| {
-                let at = (t / kernel_width, t % kernel_width);
-                tap(layer, window, input, (y, x), at, channel)
+                tap(layer, window, input, (y, x), (t / kernel_width, t % kernel_width, channel))
             })
         });
     }
 
-    fn depthwise_in_place(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        place: &mut [i8],
-        scratch: &mut [u32],
-    ) {
+    fn depthwise_in_place(layer: &Layer<'_>, place: &mut [i8], scratch: &mut [u32]) {
+        let Op::Depthwise(window, weights) = layer.op else { return broken_invariant() };
         let (shape, to) = (layer.input.shape, layer.output.shape);
         let (kernel_height, kernel_width) = (window.kernel_height.max(1), window.kernel_width.max(1));
         for channel in 0..weights.channels.len() {
@@ -157,21 +137,16 @@ impl Kernels for Reference {
         }
     }
 
-    fn classifier(_: &Layer<'_>, weights: Weights<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {
+    fn classifier(layer: &Layer<'_>, input: &[i8], logits: &mut [i32], _: &mut [u32]) {
+        let Op::Classifier(weights) = layer.op else { return broken_invariant() };
         for (class, logit) in logits.iter_mut().enumerate() {
             let accumulator = accumulate(weights, class, |t| input.get(t).copied().unwrap_or(0));
             *logit = quant::logit(accumulator, weights.factor(class));
         }
     }
 
-    fn average_pool(
-        layer: &Layer<'_>,
-        factor: i32,
-        shift: u8,
-        input: &[i8],
-        output: &mut [i8],
-        _: &mut [u32],
-    ) {
+    fn average_pool(layer: &Layer<'_>, input: &[i8], output: &mut [i8], _: &mut [u32]) {
+        let Op::AveragePool { factor, shift } = layer.op else { return broken_invariant() };
         let zero_point = i32::from(layer.input.zero_point);
         let channels = layer.input.shape.channels;
         for (channel, out) in output.iter_mut().enumerate() {

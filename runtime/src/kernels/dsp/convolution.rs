@@ -7,7 +7,7 @@ use super::machine::{self, GROUP_HEAD, GROUP_TAIL, Group, Steps};
 use super::unpack::{table_factors, unpack_row};
 use super::{at_least_1, has};
 use crate::kernels::{Needs, broken_invariant};
-use crate::layer::{Layer, Shape, Weights, Window};
+use crate::layer::{Layer, Op, Shape, Weights, Window};
 use crate::quant::{self, Factor};
 
 /// Words for unpacked weights, as long as that is more than one group of channels needs.
@@ -72,12 +72,11 @@ impl Plan {
 #[inline(never)]
 pub(super) fn convolution<const NEEDS: u32>(
     layer: &Layer<'_>,
-    window: Window,
-    weights: Weights<'_>,
     input: &[i8],
     output: &mut [i8],
     scratch: &mut [u32],
 ) {
+    let Op::Convolution(window, weights) = layer.op else { return broken_invariant() };
     let (from, to) = (layer.input.shape, layer.output.shape);
     let plan = Plan::new(window, weights.fan_in, from, to);
     let Some((tables, columns)) = scratch.split_at_mut_checked(plan.groups * plan.group_words()) else {
@@ -171,6 +170,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
     }
 
     /// Computes `steps.count` pixels from `pixel` on, whose taps begin at `values`, with a table that [`Self::unpack`] filled.
+    /// Seven parameters: it is called for each row of pixels, and to put them together costs 0.5 % of a convolution.
     #[inline(never)]
     fn multiply(
         &self,

@@ -3,13 +3,14 @@
 //! written over the input: a row is in the plane before it is overwritten.
 
 use core::cell::Cell;
+use core::ops::Range;
 
 use super::convolution::plain;
 use super::machine::{self, LANE_HEAD, LANE_TAIL, Lane, Rows, halves};
 use super::unpack::table_factors;
 use super::{at_least_1, has};
 use crate::kernels::{Needs, broken_invariant};
-use crate::layer::{Layer, Shape, Weights, Window};
+use crate::layer::{Layer, Op, Shape, Weights, Window};
 
 /// Rows of the plane beyond the kernel's, at least; each saves copying.
 const SPARE_ROWS: usize = 4;
@@ -79,13 +80,8 @@ impl Place<'_> {
 }
 
 #[inline(never)]
-pub(super) fn depthwise<const NEEDS: u32>(
-    layer: &Layer<'_>,
-    window: Window,
-    weights: Weights<'_>,
-    mut place: Place<'_>,
-    scratch: &mut [u32],
-) {
+pub(super) fn depthwise<const NEEDS: u32>(layer: &Layer<'_>, mut place: Place<'_>, scratch: &mut [u32]) {
+    let Op::Depthwise(window, weights) = layer.op else { return broken_invariant() };
     let plan = Plan::new(window, layer.output.shape);
     let Some((table, plane)) = scratch.split_at_mut_checked(plan.table) else { return broken_invariant() };
     let Some(plane) = plane.get_mut(..plan.rows * plan.pitch) else { return broken_invariant() };
@@ -170,13 +166,14 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
                 }
             }
             end = top + (count - 1) * stride + kernel_height;
-            self.load_rows(channel, top + kept, end, kept, place.input());
+            self.load_rows(channel, top + kept..end, kept, place.input());
             self.multiply(channel, y, count, place.output());
         }
     }
 
-    /// Copies the padded rows `first..end` of the image to row `slot` of the plane and those after it.
-    fn load_rows(&mut self, channel: usize, first: usize, end: usize, slot: usize, input: &[i8]) {
+    /// Copies padded rows of the image to row `slot` of the plane and those after it.
+    fn load_rows(&mut self, channel: usize, rows: Range<usize>, slot: usize, input: &[i8]) {
+        let Range { start: first, end } = rows;
         let shape = self.layer.input.shape;
         let Window { pad_top, pad_left, .. } = self.window;
         let pitch = 2 * self.plan.pitch;

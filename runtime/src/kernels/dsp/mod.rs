@@ -23,7 +23,7 @@ pub(super) use depthwise::Plan as DepthwisePlan;
 pub(super) use unpack::quick_factor;
 
 use super::{Kernels, Needs, Reference, broken_invariant};
-use crate::layer::{Layer, Weights, Window};
+use crate::layer::{Layer, Op};
 use crate::quant::{AddScale, Output};
 use depthwise::Place;
 
@@ -54,56 +54,25 @@ const fn has(needs: u32, part: Needs) -> bool {
 impl<const NEEDS: u32> Kernels for Dsp<NEEDS> {
     const OFFERS: Needs = Needs::from_bits(NEEDS);
 
-    fn convolution(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        scratch: &mut [u32],
-    ) {
-        convolution::convolution::<NEEDS>(layer, window, weights, input, output, scratch);
+    fn convolution(layer: &Layer<'_>, input: &[i8], output: &mut [i8], scratch: &mut [u32]) {
+        convolution::convolution::<NEEDS>(layer, input, output, scratch);
     }
 
-    fn depthwise(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        scratch: &mut [u32],
-    ) {
-        depthwise::depthwise::<NEEDS>(layer, window, weights, Place::Apart(input, output), scratch);
+    fn depthwise(layer: &Layer<'_>, input: &[i8], output: &mut [i8], scratch: &mut [u32]) {
+        depthwise::depthwise::<NEEDS>(layer, Place::Apart(input, output), scratch);
     }
 
-    fn depthwise_in_place(
-        layer: &Layer<'_>,
-        window: Window,
-        weights: Weights<'_>,
-        place: &mut [i8],
-        scratch: &mut [u32],
-    ) {
-        depthwise::depthwise::<NEEDS>(layer, window, weights, Place::Same(place), scratch);
+    fn depthwise_in_place(layer: &Layer<'_>, place: &mut [i8], scratch: &mut [u32]) {
+        depthwise::depthwise::<NEEDS>(layer, Place::Same(place), scratch);
     }
 
-    fn classifier(
-        _: &Layer<'_>,
-        weights: Weights<'_>,
-        input: &[i8],
-        logits: &mut [i32],
-        scratch: &mut [u32],
-    ) {
+    fn classifier(layer: &Layer<'_>, input: &[i8], logits: &mut [i32], scratch: &mut [u32]) {
+        let Op::Classifier(weights) = layer.op else { return broken_invariant() };
         classifier::classifier::<NEEDS>(weights, input, logits, scratch);
     }
 
-    fn average_pool(
-        layer: &Layer<'_>,
-        factor: i32,
-        shift: u8,
-        input: &[i8],
-        output: &mut [i8],
-        _: &mut [u32],
-    ) {
+    fn average_pool(layer: &Layer<'_>, input: &[i8], output: &mut [i8], _: &mut [u32]) {
+        let Op::AveragePool { factor, shift } = layer.op else { return broken_invariant() };
         pool::average_pool(layer, factor, shift, input, output);
     }
 

@@ -6,10 +6,12 @@
 //! that is loaded is used twice. Inputs are kept as value + 128, which is not negative and needs no sign; the start values
 //! of the sums make up for it. Sums wrap around on the way, never in the end.
 
+use core::ops::Range;
+
 use super::requantiser::Requantiser;
 use super::{OFFSET, STRIP, multiply_halves, spread};
 use crate::kernels::broken_invariant;
-use crate::layer::{Layer, Weights, Window};
+use crate::layer::{Layer, Op, Window};
 use crate::quant::Packed;
 
 /// Weights of a channel that are taken at a time; most networks' channels fit whole.
@@ -25,13 +27,8 @@ const SUMS: usize = 128;
 type Two = [u32; 2];
 
 #[inline(never)]
-pub(super) fn convolution(
-    layer: &Layer<'_>,
-    window: Window,
-    weights: Weights<'_>,
-    input: &[i8],
-    output: &mut [i8],
-) {
+pub(super) fn convolution(layer: &Layer<'_>, input: &[i8], output: &mut [i8]) {
+    let Op::Convolution(window, weights) = layer.op else { return broken_invariant() };
     let shape = layer.output.shape;
     let fan_in = weights.fan_in;
     let chunk = fan_in.clamp(1, CHUNK);
@@ -71,12 +68,12 @@ pub(super) fn convolution(
                 let pairs = (first_pixel..pixels).step_by(2);
                 for (pixel, sums) in pairs.zip(sums.chunks_exact_mut(2 * group)).take(tile / 2) {
                     // After the last pixel of an odd number comes the last one again; the sums are dropped.
-                    source.gather(pixel, first, count, &mut columns, 0);
-                    source.gather((pixel + 1).min(pixels - 1), first, count, &mut columns, 1);
-                    let (left, right) = sums.split_at_mut(group);
+                    let taps = first..first + count;
+                    source.gather(pixel, taps.clone(), &mut columns, 0);
+                    source.gather((pixel + 1).min(pixels - 1), taps, &mut columns, 1);
                     let columns = columns.get(..words_of(count)).unwrap_or(&[]);
                     let start = if first == 0 { Some(&start) } else { None };
-                    accumulate(start, &rows, row_words, columns, left, right);
+                    accumulate(start, &rows, row_words, columns, sums.split_at_mut(group));
                 }
             }
             let places = output.chunks_exact_mut(shape.channels.max(1)).skip(first_pixel).take(tile);
@@ -153,16 +150,11 @@ impl<'a, 'b> Source<'a, 'b> {
         Self { layer, window, input, fan_in, pointwise, taps: [0; CHUNK] }
     }
 
-    /// Gathers the taps `first..first + count` of output pixel `pixel` into one side of `columns`.
+    /// Gathers `taps` of output pixel `pixel` into one side of `columns`.
     #[inline(never)]
-    fn gather(
-        &mut self,
-        pixel: usize,
-        first: usize,
-        count: usize,
-        columns: &mut [Two; CHUNK / 2],
-        side: usize,
-    ) {
+    fn gather(&mut self, pixel: usize, taps: Range<usize>, columns: &mut [Two; CHUNK / 2], side: usize) {
+        let Range { start: first, end } = taps;
+        let count = end - first;
         let values = if self.pointwise {
             let start = pixel * self.fan_in + first;
             self.input.get(start..start + count)
@@ -217,8 +209,7 @@ fn accumulate(
     rows: &[Two],
     row_words: usize,
     columns: &[Two],
-    left: &mut [i32],
-    right: &mut [i32],
+    (left, right): (&mut [i32], &mut [i32]),
 ) {
     let mut rest = rows;
     let pairs = left.as_chunks_mut::<2>().0.iter_mut().zip(right.as_chunks_mut::<2>().0);

@@ -7,23 +7,18 @@
 use super::requantiser::Requantiser;
 use super::{OFFSET, multiply_halves, spread};
 use crate::kernels::{Kernels, Reference, broken_invariant};
-use crate::layer::{Layer, Weights, Window};
+use crate::layer::{Layer, Op, Weights, Window};
 
 /// Largest number of taps in one direction; larger kernels, which no search space has, are left to the reference.
 const MAX_SIDE: usize = 7;
 /// Largest number of taps of a kernel.
 const MAX_TAPS: usize = MAX_SIDE * MAX_SIDE;
 
-pub(super) fn depthwise(
-    layer: &Layer<'_>,
-    window: Window,
-    weights: Weights<'_>,
-    input: &[i8],
-    output: &mut [i8],
-) {
+pub(super) fn depthwise(layer: &Layer<'_>, input: &[i8], output: &mut [i8]) {
+    let Op::Depthwise(window, weights) = layer.op else { return broken_invariant() };
     let channels = layer.output.shape.channels;
     if window.kernel_height > MAX_SIDE || window.kernel_width > MAX_SIDE {
-        return Reference::depthwise(layer, window, weights, input, output, &mut []);
+        return Reference::depthwise(layer, input, output, &mut []);
     }
     // Four sums are what a Cortex-M has registers for; the host's vectors hold more.
     if cfg!(not(target_arch = "arm")) && channels >= 16 {

@@ -17,7 +17,6 @@ use std::vec::Vec;
 fn compute<K: Kernels>(case: &Case) -> [Vec<i8>; 2] {
     let layer = case.layer();
     let geometry = case.geometry;
-    let window = geometry.window;
     let scratch = |geometry: Geometry| vec![0xa5a5_a5a5; scratch_words(&geometry)];
     let length = geometry.output.elements().unwrap();
     let mut output = vec![1; length];
@@ -25,20 +24,20 @@ fn compute<K: Kernels>(case: &Case) -> [Vec<i8>; 2] {
     match geometry.kind {
         Kind::Convolution => {
             let input = &case.input;
-            K::convolution(&layer, window, case.weights(), input, &mut output, &mut scratch(geometry));
+            K::convolution(&layer, input, &mut output, &mut scratch(geometry));
         }
         Kind::Depthwise => {
             let input = &case.input;
-            K::depthwise(&layer, window, case.weights(), input, &mut output, &mut scratch(geometry));
+            K::depthwise(&layer, input, &mut output, &mut scratch(geometry));
             if geometry.may_be_in_place() {
                 let scratch = &mut scratch(Geometry { in_place: true, ..geometry });
-                K::depthwise_in_place(&layer, window, case.weights(), &mut place, scratch);
+                K::depthwise_in_place(&layer, &mut place, scratch);
                 place.truncate(length);
             }
         }
         Kind::Classifier => {
             let mut logits = vec![1; length];
-            K::classifier(&layer, case.weights(), &case.input, &mut logits, &mut scratch(geometry));
+            K::classifier(&layer, &case.input, &mut logits, &mut scratch(geometry));
             output = logits.iter().flat_map(|logit| logit.to_le_bytes().map(|byte| byte as i8)).collect();
         }
         Kind::Add => {
@@ -47,8 +46,7 @@ fn compute<K: Kernels>(case: &Case) -> [Vec<i8>; 2] {
             K::add_to_self(layer.quantisation, case.add, &mut place, &mut []);
         }
         Kind::AveragePool => {
-            let (factor, shift) = case.pool;
-            K::average_pool(&layer, factor, shift, &case.input, &mut output, &mut []);
+            K::average_pool(&layer, &case.input, &mut output, &mut []);
         }
     }
     [output, place]
@@ -143,15 +141,7 @@ fn past_bugs() {
 fn too_little_scratch_fails_a_test() {
     let case = Case::new(Kernel::General, 4, 0);
     let mut output = vec![0; case.geometry.output.elements().unwrap()];
-    let geometry = case.geometry;
-    Dsp::<{ Needs::EVERYTHING.bits() }>::convolution(
-        &case.layer(),
-        geometry.window,
-        case.weights(),
-        &case.input,
-        &mut output,
-        &mut [],
-    );
+    Dsp::<{ Needs::EVERYTHING.bits() }>::convolution(&case.layer(), &case.input, &mut output, &mut []);
 }
 
 /// Three in eight of the results must not be one value, or the comparisons would prove little.
