@@ -22,7 +22,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Debug, Parser)]
 #[command(name = "bomp-sim", version, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// Show no progress.
+    /// Do not show progress.
     #[arg(short, long, global = true)]
     quiet: bool,
     #[command(subcommand)]
@@ -33,40 +33,46 @@ pub(crate) struct Arguments {
 enum Command {
     /// List the boards with their processor and memories.
     Boards {
-        /// Print JSON: a list of {name, cpu, target, flash: {origin, length}, ram: {origin, length}}, in bytes.
+        /// Print JSON: a list of {name, cpu, target, flash: {origin, length}, ram: {origin,
+        /// length}}, in bytes.
         #[arg(long)]
         json: bool,
     },
-    /// Build the runtime as a C static library: libbomp.a for a board's processor, and bomp.h.
+    /// Build the runtime as a static C library: libbomp.a for a board's processor, and bomp.h.
     ///
-    /// Exit code 0: both files are there; 2: bad input; 3: no toolchain, or it failed. `bomp-export header` writes a model as
-    /// C source; firmware-sim/samples/c is a project that uses both.
+    /// Exit code 0: both files were written; 2: wrong usage; 3: the toolchain is missing or failed.
+    /// `bomp-export header` writes a model as C source; firmware-sim/samples/c is a project that
+    /// uses both.
     Library {
-        /// A board with the processor; `bomp-sim boards` lists them.
+        /// Board with the processor for which to build; `bomp-sim boards` lists them.
         #[arg(long, default_value = "mps2-an386")]
         board: String,
         /// Folder to write to.
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,
-        /// With bomp_model_check_signed, for models that `bomp-export sign` has signed.
+        /// Include bomp_model_check_signed, for models that `bomp-export sign` has signed.
         #[arg(long)]
         signed: bool,
         /// Print JSON: {library, header, target, cpu}.
         #[arg(long)]
         json: bool,
     },
-    /// Build the firmware around a model, feed it test images and give the verdict.
+    /// Build firmware around a model, run it on test images under QEMU, and compare it with the host.
     ///
-    /// Exit code 0: logits, section and arena are exactly as promised; 1: they are not; 2: bad input; 3: no toolchain or a
-    /// failed device; 130: interrupted.
+    /// Exit code 0: all logits equal the host's, and flash and RAM are as predicted; 1: they are
+    /// not; 2: wrong usage or input; 3: the toolchain is missing or the emulated device failed;
+    /// 130: interrupted.
     Run(RunArguments),
-    /// Drive a model on the device with the commands of the MLPerf Tiny runner, and compare with the host.
+    /// Run a model on the emulated device with the commands of the MLPerf Tiny runner, and compare
+    /// it with the host.
     ///
-    /// Exit code 0: all logits are the host's; 1: they are not; the others are those of `run`.
+    /// Exit code 0: all logits equal the host's; 1: they do not; the others are those of `run`.
     Monitor(MonitorArguments),
-    /// Count the instructions of each kernel at each width, and hold all of them against the reference on the device.
+    /// Count the instructions of each kernel at each bit width, and compare all of them with the
+    /// reference on the emulated device.
     ///
-    /// Exit code 0: every case gives the reference's bits; 1: one does not; the others are those of `run`.
+    /// Exit code 0: every case equals the reference bit for bit; 1: one does not; the others are
+    /// those of `run`.
     Kernels(KernelsArguments),
     Completions(Completions),
 }
@@ -76,8 +82,8 @@ struct KernelsArguments {
     /// Name of a board with at least 512 KB of RAM; `bomp-sim boards` lists them.
     #[arg(long, default_value = "mps2-an386")]
     board: String,
-    /// Print JSON: {board, instructions_per_tick, kernel_bytes, counts: [{board, layer, bits, macs, instructions}],
-    /// checks: [{kernel, cases, different}]}.
+    /// Print JSON: {board, instructions_per_tick, kernel_bytes, counts: [{board, layer, bits, macs,
+    /// instructions}], checks: [{kernel, cases, different}]}.
     #[arg(long)]
     json: bool,
 }
@@ -86,7 +92,7 @@ struct KernelsArguments {
 struct MonitorArguments {
     #[command(flatten)]
     run: RunArguments,
-    /// Connect the device to this program's standard input and output instead of driving it, for another runner.
+    /// Connect the device to standard input and output, for another runner, instead of sending it commands.
     #[arg(long, conflicts_with = "json")]
     stdio: bool,
 }
@@ -98,32 +104,32 @@ struct RunArguments {
     /// Name of the board; `bomp-sim boards` lists them.
     #[arg(long, default_value = "mps2-an386")]
     board: String,
-    /// Use a sample of so many test images, stratified by class, the same in every call [default: 1000, or all if there are
-    /// fewer]
+    /// Use a sample of this many test images, stratified by class and the same in every call
+    /// [default: 1000, or all if there are fewer]
     #[arg(long, value_name = "N", value_parser = data::image_count)]
     images: Option<NonZeroUsize>,
     /// Folder or `.npz` file of the data [default: BOMP_DATA, else Debian's Fashion-MNIST].
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// What the data's files are: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC.
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC.
     #[arg(long, default_value_t = Format::Auto)]
     format: Format,
-    /// Emulators at once [default: as many as there are cores].
+    /// Number of emulators that run at the same time [default: the number of cores].
     #[arg(long, value_name = "N", value_parser = whole(1..=1_024usize))]
     jobs: Option<usize>,
-    /// Longest wait for one image, in seconds.
+    /// Time limit for one image, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = whole(1..=86_400u64))]
     timeout: u64,
     /// Print the verdict as JSON.
     #[arg(long)]
     json: bool,
-    /// Keep the linked image and the device's files in this folder.
+    /// Keep the linked image and the files of the device in this folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Build the firmware with all kernels, not only with those that the model needs.
+    /// Build the firmware with all kernels instead of only those that the model needs.
     #[arg(long)]
     all_kernels: bool,
-    /// Build the firmware with all kernels as well, and say how many bytes the ones that are left out save.
+    /// Also build the firmware with all kernels, and print how many bytes are saved by leaving some out.
     #[arg(long, conflicts_with = "all_kernels")]
     compare: bool,
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: the measurements behind what the project says of its speed. Ratios side by side in one run, never
-//! tests: a slow machine fails nothing.
+//! `cargo xtask bench`: the measurements behind what the project says of its speed. Ratios side by
+//! side in one run, never tests: a slow machine fails nothing.
 
 mod bo;
 mod exactness;
@@ -11,7 +11,7 @@ mod train;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Measure instead of believing
+/// Run a benchmark
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(subcommand)]

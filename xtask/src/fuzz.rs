@@ -1,8 +1,9 @@
-//! `cargo xtask fuzz`: coverage-guided fuzzing of everything that reads untrusted bytes. `tests/fuzz/` has the targets, in the layout of
-//! cargo-fuzz; libFuzzer comes with a crate and is built by the C++ compiler that setup installs, so stable Rust is enough.
+//! `cargo xtask fuzz`: coverage-guided fuzzing of everything that reads untrusted bytes.
+//! `tests/fuzz/` has the targets, in the layout of cargo-fuzz; libFuzzer comes with a crate and is
+//! built by the C++ compiler that setup installs, so stable Rust is enough.
 //!
-//! What is committed under `tests/fuzz/corpus` is where each target begins. What a run finds is kept in `tests/fuzz/target/corpus`, a crash in
-//! `tests/fuzz/artifacts`.
+//! What is committed under `tests/fuzz/corpus` is where each target begins. What a run finds is
+//! kept in `tests/fuzz/target/corpus`, a crash in `tests/fuzz/artifacts`.
 
 use crate::{setup, workspace};
 use anyhow::{Context, Result, bail, ensure};
@@ -13,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Counts edges and comparisons, as libFuzzer wants them; one unit of code for each crate, or the linker drops tables.
+/// Counts edges and comparisons, as libFuzzer wants them; one unit of code for each crate, or the
+/// linker drops tables.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
@@ -38,7 +40,8 @@ const TARGETS: [Target; 9] = [
     Target { name: "ask_tell", max_len: 1_024, what: "lines of ask-tell" },
 ];
 
-/// Feed invented bytes to everything that reads untrusted ones, guided by what they reach; fail on a crash, with its file
+/// Run coverage-guided fuzzing of everything that reads untrusted bytes; fail on a crash and name
+/// the file that causes it
 #[derive(Args)]
 pub(crate) struct Options {
     /// Time for each target
@@ -47,7 +50,7 @@ pub(crate) struct Options {
     /// Only this target; may be given several times
     #[arg(long, value_name = "NAME")]
     target: Vec<String>,
-    /// Run these inputs of one target once instead of inventing any
+    /// Run one target on these inputs only, once
     #[arg(long, value_name = "FILE", requires = "target")]
     replay: Vec<PathBuf>,
     /// Write the counts to this file as JSON

@@ -1,7 +1,7 @@
 //! `cargo xtask gpu-check`: what can only be proven on a machine with an NVIDIA GPU.
 //!
-//! The tests that depend on the device; one network trained on the processor and on the GPU; trials per hour of a search
-//! with several workers on one GPU. Each part ends the command where it fails.
+//! The tests that depend on the device; one network trained on the processor and on the GPU; trials
+//! per hour of a search with several workers on one GPU. Each part ends the command where it fails.
 
 use crate::{programs, setup, workspace};
 use anyhow::{Context, Result, ensure};
@@ -11,20 +11,21 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Largest difference of the accuracies that the same training may reach on the two devices. Rounding differs, so the
-/// paths do; two seeds on one device differ by about 0.01.
+/// Largest difference of the accuracies that the same training may reach on the two devices.
+/// Rounding differs, so the paths do; two seeds on one device differ by about 0.01.
 const ACCURACY_TOLERANCE: f64 = 0.03;
 
-/// On a machine with an NVIDIA GPU: run the tests that need one, compare it with the processor, measure trials per hour
+/// On a machine with an NVIDIA GPU: run the tests that need one, compare it with the processor,
+/// measure trials per hour
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Numbers of workers on the GPU whose trials per hour are measured
+    /// Numbers of workers on the GPU for which trials per hour are measured
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [1, 2, 4])]
     workers: Vec<u32>,
-    /// Trials of each worker in such a measurement
+    /// Trials of each worker in each measurement
     #[arg(long, value_name = "N", default_value_t = 3)]
     trials: u32,
-    /// The protocol whose trials are counted
+    /// Preset of the measured trials
     #[arg(long, value_name = "NAME", default_value = "paper-cifar10")]
     preset: String,
     /// Images to train on, as for `bomp-search run --data` [default: Fashion-MNIST]

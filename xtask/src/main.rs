@@ -43,9 +43,11 @@ enum Command {
     Trust(trust::Options),
     /// Set up, then run every test of the workspace
     Test,
-    /// Check the format, set up, ask cargo-deny for licences, run clippy with warnings denied; print how long each took
+    /// Check the formatting, set up, check licences with cargo-deny, run clippy with warnings
+    /// denied; print how long each took
     Check,
-    /// Ask for known weaknesses of the dependencies, in RustSec's database, which is fetched; needs git and a network
+    /// Check the dependencies for known vulnerabilities in RustSec's database, which is downloaded;
+    /// needs git and a network
     Advisories,
 }
 

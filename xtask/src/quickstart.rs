@@ -1,8 +1,10 @@
-//! `cargo xtask quickstart`: the whole flow on real data, from a fresh machine to a network proven on an emulated Cortex-M4.
+//! `cargo xtask quickstart`: the whole flow on real data, from a fresh machine to a network proven
+//! on an emulated Cortex-M4.
 //!
-//! It does nothing that a user could not do: it calls the project's programs with the options that it prints, reads the
-//! JSON that they write, and puts their figures side by side. A figure that should equal another and does not is an error.
-//! What the search found is held against the network that every search starts from, at no more bytes.
+//! It does nothing that a user could not do: it calls the project's programs with the options that
+//! it prints, reads the JSON that they write, and puts their figures side by side. A figure that
+//! should equal another and does not is an error. What the search found is held against the network
+//! that every search starts from, at no more bytes.
 
 mod answers;
 mod phases;
@@ -17,8 +19,8 @@ use answers::{Finished, Size, Status, Validation, Verdict};
 use phases::Phases;
 use summary::{Correct, Network, Summary};
 
-/// Set up, search Fashion-MNIST under 3 kB, finish the best network and the one that the search began with, pack it, validate
-/// it on the host and on an emulated Cortex-M4
+/// Set up, search Fashion-MNIST below 3 kB, train the best network and the seed network to the end,
+/// pack the best one, validate it on the host and on an emulated Cortex-M4
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Folder for the study, the model and the summary; an interrupted study in it is continued
@@ -27,7 +29,7 @@ pub(crate) struct Options {
     /// Trials of the search
     #[arg(long, value_name = "N", default_value_t = 36)]
     trials: u64,
-    /// Seed of the search: another one finds other networks
+    /// Seed of the search; another one finds other networks
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Largest packed model (1 kB = 1000 bytes)
@@ -62,7 +64,7 @@ const TRACT_IMAGES: u32 = 500;
 /// Runs the flow.
 pub(crate) fn run(options: &Options) -> Result<()> {
     println!(
-        "{:>12} 7 to 10 minutes on two idle cores of a fresh machine, most of them to compile. Downloads what is missing: {} MB of \
+        "{:>12} 6 to 10 minutes on two idle cores of a fresh machine, most of them to compile. Downloads what is missing: {} MB of \
          libraries, at most 300 MB of Debian packages, Rust targets and data, 70 MB of crates",
         "Quickstart",
         setup::library_megabytes()

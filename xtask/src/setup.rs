@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: installs what a fresh Debian or Ubuntu machine lacks to build, search, export and emulate.
+//! `cargo xtask setup`: installs what a fresh Debian or Ubuntu machine lacks to build, search,
+//! export and emulate.
 //!
 //! Idempotent: what is there is left alone and said to be there. What the user brings wins: LIBTORCH,
 //! LIBTORCH_USE_PYTORCH, ORT_DYLIB_PATH, BOMP_DATA, a Rust target or a program installed by other means.
@@ -20,7 +21,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Install what this machine lacks: system packages, libtorch, ONNX Runtime, numpy, a Rust toolchain for Arm, the data
+/// Install what this machine lacks: system packages, libtorch, ONNX Runtime, numpy, a Rust
+/// toolchain for Arm, the data
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
     /// Folder with the four gzipped IDX files of Fashion-MNIST (default: BOMP_DATA, else Debian's package)
@@ -29,8 +31,8 @@ pub(crate) struct Options {
     /// Install libtorch, ONNX Runtime and numpy again even if they are there
     #[arg(long)]
     force: bool,
-    /// Install the CUDA half of libtorch, too: 2.3 GB to download, 3.0 GB on the disk. `--device cuda` needs it, and an
-    /// NVIDIA GPU with its driver
+    /// Also install the CUDA libraries of libtorch (2.3 GB to download, 3.0 GB on disk), which
+    /// `--device cuda` needs besides an NVIDIA GPU and its driver
     #[arg(long)]
     cuda: bool,
 }

@@ -1,7 +1,9 @@
-//! `cargo xtask sizes`: flash, RAM and stack of one fixed network on the boards, beside what was recorded last.
+//! `cargo xtask sizes`: flash, RAM and stack of one fixed network on the boards, beside what was
+//! recorded last.
 //!
-//! The network is `tests/vectors/eight-kilobytes`, packed anew. The record is `firmware-sim/sizes.json`; growth beyond the
-//! tolerance fails, so that it is either undone or recorded on purpose.
+//! The network is `tests/vectors/eight-kilobytes`, packed anew. The record is
+//! `firmware-sim/sizes.json`; growth beyond the tolerance fails, so that it is either undone or
+//! recorded on purpose.
 
 use crate::programs::{self, text};
 use crate::{setup, workspace};
@@ -18,16 +20,17 @@ const RECORD: &str = "firmware-sim/sizes.json";
 /// Growth that compilers of different versions may make, in percent.
 const TOLERANCE: f64 = 2.0;
 
-/// Compare flash, RAM and stack of one network on each board with the last recorded values; fail if they have grown
+/// Compare flash, RAM and stack of one network on each board with the recorded values; fail if they
+/// have grown
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only this board; may be given several times
     #[arg(long, value_name = "NAME")]
     board: Vec<String>,
-    /// Test images that each board classifies; 10000 are all
+    /// Test images that each board classifies; 10000 is all of them
     #[arg(long, value_name = "N", default_value_t = 10)]
     images: u32,
-    /// Record what was found instead of comparing
+    /// Record the figures instead of comparing with the recorded ones
     #[arg(long)]
     record: bool,
     /// Write the figures to this file

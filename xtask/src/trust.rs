@@ -1,4 +1,5 @@
-//! `cargo xtask trust`: what the project promises of corrupt models, stopped processes and long runs, counted.
+//! `cargo xtask trust`: what the project promises of corrupt models, stopped processes and long
+//! runs, counted.
 
 use crate::programs::text;
 use crate::{setup, workspace};
@@ -6,27 +7,28 @@ use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Try crafted and damaged models, a million mutants, a fault at every write of a study, of `pack` and of `finalise`, damaged
-/// databases, and long runs; print the counts and fail unless all failures are zero
+/// Try crafted and damaged models, a million mutants, a fault at every write of a study, of `pack`
+/// and of `finalise`, damaged databases, and long runs; print the counts and fail unless all
+/// failures are zero
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Mutants
+    /// Number of mutants
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     mutants: u64,
     /// Seed of the mutants
     #[arg(long, value_name = "N", default_value_t = 6)]
     seed: u64,
-    /// Trials of the long study
+    /// Number of trials of the long study
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     trials: u64,
-    /// Networks that one worker trains
+    /// Number of networks that one worker trains
     #[arg(long, value_name = "N", default_value_t = 200)]
     networks: u64,
-    /// Every how many-th write is disturbed; 1: each
+    /// A fault is injected at every N-th write; 1 is each
     #[arg(long, value_name = "N", default_value_t = 1)]
     step: u32,
-    /// Only this part: attacks, damage, mutants, study, pack, finalise, databases, flips, certificates, long-study, long-worker; may be given several
-    /// times
+    /// Only this part: attacks, damage, mutants, study, pack, finalise, databases, flips,
+    /// certificates, long-study, long-worker; may be given several times
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
     /// Write the counts to this file as JSON

@@ -18,15 +18,16 @@ use super::{Outcome, grouped, print_json};
 
 /// Show what differs between two blobs: bytes of flash, bits of each layer, RAM, MACs, accuracy.
 ///
-/// Layers are matched by the names that the files beside the blobs (MODEL.json) give them, else by their number and kind.
-/// The accuracy is the one recorded there. Exit code 1 with --fail-if-larger and a second blob that needs more flash or RAM.
+/// Layers are matched by their names in the files beside the blobs (MODEL.json), else by their
+/// number and kind. The accuracy is the one recorded there. With --fail-if-larger the exit code is
+/// 1 if the second blob needs more flash or RAM.
 #[derive(clap::Args)]
 pub(super) struct Diff {
-    /// The blob before
+    /// The old blob
     before: PathBuf,
-    /// The blob after
+    /// The new blob
     after: PathBuf,
-    /// Fail when the second blob is longer or its arena larger
+    /// Fail if the second blob is longer or its arena is larger
     #[arg(long)]
     fail_if_larger: bool,
     /// Print JSON: bytes, and MACs for one image

@@ -23,17 +23,20 @@ use super::{GIT_COMMIT, Outcome, bytes, grouped, print_json, read};
 
 /// Pack a QDQ ONNX network that another tool has quantised (ONNX Runtime's static quantiser, Brevitas, …).
 ///
-/// Supported: convolutions of any group up to 15x15, fully connected layers, add, ReLU, clip, average pools, flatten; weights of
-/// 4 to 8 bits, packed at the narrowest width that holds them; activations int8 or uint8 with one scale. Everything that
-/// cannot be imported is listed at once. --check runs the file in ONNX Runtime beside the packed model.
+/// Supported: convolutions of any group up to 15x15, fully connected layers, add, ReLU, clip,
+/// average pooling, flatten; weights of 4 to 8 bits, packed at the narrowest width that holds them;
+/// activations int8 or uint8 with one scale. Everything that cannot be imported is listed at once.
+/// --check compares the packed model with the file in ONNX Runtime.
 #[derive(clap::Args)]
 pub(super) struct FromOnnx {
-    /// The ONNX file: one float input [N, C, H, W], one output [N, CLASSES], QuantizeLinear and DequantizeLinear around each layer
+    /// The ONNX file: one float input [N, C, H, W], one output [N, CLASSES], QuantizeLinear and
+    /// DequantizeLinear around each layer
     file: PathBuf,
     /// Blob to write [default: beside the file, with extension .bomp]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Compare the blob's class with ONNX Runtime's on the test images, given as pixel / 255; exit code 1 if they differ too often
+    /// Compare the classes of the blob and of ONNX Runtime on the test images, given as pixel /
+    /// 255; exit code 1 if they differ too often
     #[arg(long)]
     check: bool,
     /// Folder or .npz file with the images [default: BOMP_DATA, or Fashion-MNIST where Debian installs it]
@@ -42,13 +45,13 @@ pub(super) struct FromOnnx {
     /// Layout of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC
     #[arg(long, default_value_t = Format::Auto, requires = "check")]
     format: Format,
-    /// Use a sample of so many test images, stratified by class, the same in every call [default: all]
+    /// Use a sample of this many test images, stratified by class and the same in every call [default: all]
     #[arg(long, value_name = "COUNT", value_parser = data::image_count, requires = "check")]
     images: Option<NonZeroUsize>,
-    /// Threads [default: one for each core]
+    /// Number of threads [default: one for each core]
     #[arg(long, value_name = "COUNT", requires = "check", value_parser = whole(1..=1_024usize))]
     threads: Option<usize>,
-    /// Part of the images, 0 to 1, to which both must give the same class
+    /// Fraction of the images, 0 to 1, for which both must give the same class
     #[arg(long, value_name = "FRACTION", default_value_t = 0.999, value_parser = fraction, requires = "check")]
     min_agreement: f64,
     /// Print JSON: bytes, relative errors of scales, fractions 0 to 1

@@ -13,17 +13,19 @@ use bomp_export::{c_header, files, text};
 
 use super::{Outcome, bytes, packed, print_json, read};
 
-/// Write a model as C: NAME.h with sizes in bytes, quantisation and class names, NAME.c with the packed bytes as an array.
+/// Write a model as C source: NAME.h with sizes in bytes, quantisation and class names, NAME.c with
+/// the packed bytes as an array.
 ///
-/// The C library that runs it is made by `bomp-sim library`; firmware-sim/samples/c is a project that uses both.
+/// `bomp-sim library` builds the C library that runs it; firmware-sim/samples/c is a project that uses both.
 #[derive(clap::Args)]
 pub(super) struct Header {
     /// The blob, or a candidate folder, which is packed first
     model: PathBuf,
-    /// Where to write: the files are DIR/NAME.h and DIR/NAME.c, the array is NAME
+    /// Files to write: DIR/NAME.h and DIR/NAME.c; the array is called NAME
     #[arg(short, long, value_name = "DIR/NAME")]
     output: PathBuf,
-    /// Names of the classes in the order of the logits, separated by commas [default: those in the file that `pack` writes beside the blob; else their numbers]
+    /// Names of the classes in the order of the logits, separated by commas [default: those in the
+    /// file that `pack` writes beside the blob, else their numbers]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     class_names: Option<Vec<String>>,
     /// Print JSON: files, and sizes in bytes

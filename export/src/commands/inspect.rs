@@ -19,8 +19,8 @@ use super::{Outcome, bytes, grouped, print_json};
 
 /// Check a blob completely and show its header, its layers and where it comes from.
 ///
-/// Names and provenance are those of the file beside the blob, MODEL.json, which `bomp-export pack` writes; the blob itself
-/// spends no flash on them.
+/// Names and provenance are taken from the file beside the blob, MODEL.json, which `bomp-export
+/// pack` writes; the blob itself does not contain them.
 #[derive(clap::Args)]
 pub(super) struct Inspect {
     /// The blob

@@ -25,13 +25,15 @@ use bomp_export::lower::{self, Lowered};
 use bomp_export::{files, text, write};
 use bomp_runtime::Model;
 
-/// Pack quantised networks for microcontrollers, account for every byte, and check the result with other engines.
+/// Pack quantised networks for microcontrollers, account for every byte, and compare the result
+/// with other engines.
 ///
-/// Sizes are in bytes and decimal kilobytes (1 kB = 1000 B). Exit codes: 0 done, 1 a comparison failed, 2 wrong usage or input.
+/// Sizes are in bytes and decimal kilobytes (1 kB = 1000 B). Exit codes: 0 done, 1 a comparison
+/// failed, 2 wrong usage or input.
 #[derive(Parser)]
 #[command(name = "bomp-export", version)]
 pub(crate) struct Cli {
-    /// Show no progress
+    /// Do not show progress
     #[arg(short, long, global = true)]
     quiet: bool,
     #[command(subcommand)]

@@ -10,15 +10,18 @@ use bomp_export::{files, onnx, text};
 
 use super::{Outcome, Packed, bytes, output_path, packed, print_json};
 
-/// Write a candidate as QDQ ONNX, with the integers of the blob (opset 21, weights in int8 unless --int4 is given).
+/// Write a candidate as QDQ ONNX, with the integers of the blob (opset 21, weights in int8 unless
+/// --int4 is given).
 #[derive(clap::Args)]
 pub(super) struct Onnx {
-    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them, or the folder above
+    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them, or
+    /// the folder above
     candidate: PathBuf,
     /// File to write [default: model.onnx in the candidate's folder]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Keep the weights of 4-bit layers as INT4, half the bytes; ONNX Runtime and Netron read that, tract does not
+    /// Store the weights of 4-bit layers as INT4, which halves their bytes; ONNX Runtime and Netron
+    /// read that, tract does not
     #[arg(long)]
     int4: bool,
     /// Print JSON: bytes

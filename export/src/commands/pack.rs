@@ -16,11 +16,12 @@ use super::{GIT_COMMIT, Outcome, bytes, output_path, packed, print_json};
 
 /// Pack a candidate into the blob that firmware embeds.
 ///
-/// Beside it comes FILE.json with names of layers and classes, where the network comes from and its accuracy; `inspect` and
-/// `diff` read it, the device never does.
+/// Also writes FILE.json with the names of layers and classes, where the network comes from and its
+/// accuracy. `inspect` and `diff` read it, the device never does.
 #[derive(clap::Args)]
 pub(super) struct Pack {
-    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them, or the folder above
+    /// Folder with network.json and weights.safetensors, as `bomp-search finalise` writes them, or
+    /// the folder above
     candidate: PathBuf,
     /// File to write [default: model.bomp in the candidate's folder]
     #[arg(short, long, value_name = "FILE")]

@@ -17,7 +17,8 @@ use super::{Outcome, bytes, print_json, read};
 /// Make an Ed25519 key pair for `sign` and for the firmware that checks it.
 #[derive(clap::Args)]
 pub(super) struct Keygen {
-    /// Where to write: the private key is FILE, mode 0600, the public key FILE.pub; both PEM, as OpenSSL reads them
+    /// Files to write: the private key FILE, mode 0600, and the public key FILE.pub, both PEM as
+    /// OpenSSL reads them
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Print JSON: the files, and the public key's 32 bytes in hexadecimal
@@ -33,7 +34,8 @@ pub(super) struct Sign {
     /// Private key, as `keygen` wrote it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Number of the release, which only grows: a device refuses less than it has run
+    /// Number of the release; it must grow with every release, because a device refuses a smaller
+    /// one than it has run
     #[arg(long, value_name = "NUMBER", value_parser = whole(0..=u64::MAX))]
     counter: u64,
     /// File to write [default: beside the blob, with extension .signed.bomp]
@@ -52,7 +54,7 @@ pub(super) struct Verify {
     /// Public key, as `keygen` wrote it
     #[arg(long, value_name = "FILE")]
     public_key: PathBuf,
-    /// Smallest counter that is accepted
+    /// Smallest accepted counter
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = whole(0..=u64::MAX))]
     min_counter: u64,
     /// Also write the blob without its signature

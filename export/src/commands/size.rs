@@ -17,15 +17,17 @@ use bomp_export::layout::{LayerBytes, Layout};
 use super::table::Table;
 use super::{Outcome, bytes, grouped, print_json};
 
-/// Count flash, RAM and MACs of a network from shapes and bit widths alone, exactly, before any weight exists.
+/// Compute flash, RAM and MACs of a network exactly, from shapes and bit widths alone, before any
+/// weight exists.
 ///
-/// Bytes of flash for each layer and for weights of each width; bytes of RAM that live during each layer, and the arena
-/// drawn: which tensor lies where, and when. 1 kB = 1000 B.
+/// Prints the bytes of flash of each layer and of the weights of each width, the bytes of RAM in
+/// use during each layer, and a drawing of the arena: which tensor lies where, and when. 1 kB =
+/// 1000 B.
 #[derive(clap::Args)]
 pub(super) struct Size {
-    /// Candidate folder, its network.json, or a JSON file with nothing but the network
+    /// Candidate folder, its network.json, or a JSON file with only the network
     network: PathBuf,
-    /// Draw the arena into this SVG file as well
+    /// Also draw the arena into this SVG file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Print JSON: bytes, and MACs for one image
@@ -235,7 +237,8 @@ impl Report {
     }
 }
 
-/// Reads and checks the network of a candidate folder, of its network.json, or of a file with a network alone.
+/// Reads and checks the network of a candidate folder, of its network.json, or of a file with a
+/// network alone.
 fn read_network(path: &Path) -> anyhow::Result<Network> {
     #[derive(Deserialize)]
     struct Kind {

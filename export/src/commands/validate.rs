@@ -24,7 +24,7 @@ use bomp_export::{evaluate, files};
 use super::{Outcome, print_json};
 use report::{Against, LayerSummary, Report};
 
-/// Measure a blob's accuracy on the test images with the integer runtime, and hold it against other engines.
+/// Measure a blob's accuracy on the test images with the integer runtime, and compare it with other engines.
 #[derive(clap::Args)]
 pub(super) struct Validate {
     /// The blob
@@ -35,26 +35,29 @@ pub(super) struct Validate {
     /// Layout of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC
     #[arg(long, default_value_t = Format::Auto)]
     format: Format,
-    /// Engine that runs the ONNX file of the same network, or `float` for the network before it was quantised; may be given
-    /// more than once
+    /// Engine that runs the ONNX file of the same network, or `float` for the network before it was
+    /// quantised; may be given more than once
     #[arg(long, value_name = "ENGINE", value_enum)]
     against: Vec<EngineName>,
     /// ONNX file that `bomp-export onnx` wrote [default: beside the model, with extension .onnx]
     #[arg(long, value_name = "FILE", requires = "against")]
     onnx: Option<PathBuf>,
-    /// Folder of the candidate, whose unquantised network `--against float` runs [default: the model's folder]
+    /// Folder of the candidate, whose unquantised network `--against float` runs [default: the
+    /// model's folder]
     #[arg(long, value_name = "FOLDER", requires = "against")]
     candidate: Option<PathBuf>,
-    /// Show every layer on equal inputs, and the worst elements of the first layer in which two engines part
+    /// Compare every layer on equal inputs, and show the worst elements of the first layer in which
+    /// two engines differ
     #[arg(long, requires = "against")]
     layers: bool,
-    /// Use a sample of so many test images, stratified by class, the same in every call [default: all]
+    /// Use a sample of this many test images, stratified by class and the same in every call [default: all]
     #[arg(long, value_name = "COUNT", value_parser = data::image_count)]
     images: Option<NonZeroUsize>,
-    /// Threads [default: one for each core]
+    /// Number of threads [default: one for each core]
     #[arg(long, value_name = "COUNT", value_parser = whole(1..=1_024usize))]
     threads: Option<usize>,
-    /// Part of the images, 0 to 1, to which both engines must give the same class [default: 0.999; of float: 0]
+    /// Fraction of the images, 0 to 1, for which both engines must give the same class [default:
+    /// 0.999; for float: 0]
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     min_agreement: Option<f64>,
     /// Write the accuracy into the file beside the model, MODEL.json, where `inspect` and `diff` find it

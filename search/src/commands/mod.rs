@@ -1,6 +1,7 @@
 //! The command line of `bomp-search`: one file for each command. Only this folder prints.
 //!
-//! Exit codes: 0 done; 2 an error, told in one line; 130 stopped by Ctrl-C or SIGTERM, everything finished is kept.
+//! Exit codes: 0 done; 2 an error, told in one line; 130 stopped by Ctrl-C or SIGTERM, everything
+//! finished is kept.
 
 mod ask_tell;
 mod crew;
@@ -35,11 +36,12 @@ use bomp_export::command_line::{self, Completions};
 use clap::{CommandFactory, Parser, Subcommand};
 use study::Study;
 
-/// Find MobileNetV2-style networks and a 4-8 bit width for every layer, jointly, under a size budget
+/// Search for MobileNetV2-style networks and a 4 to 8 bit width for every layer, together, within
+/// limits of size, RAM and MACs
 #[derive(Parser)]
 #[command(name = "bomp-search", version)]
 struct Arguments {
-    /// Print results and errors alone: no progress, no notes
+    /// Print results and errors only: no progress, no notes
     #[arg(short, long, global = true)]
     quiet: bool,
     #[command(subcommand)]
@@ -52,7 +54,7 @@ enum Command {
     Data(options::Look),
     Resume(options::Resume),
     Worker(options::Worker),
-    /// List the trials of a study, those of the front and the genes that matter
+    /// List the trials of a study, the Pareto front, and the genes that matter most
     Status(StudyOptions),
     Pareto(options::Pareto),
     Import(options::Import),
@@ -74,7 +76,7 @@ pub(crate) struct StudyOptions {
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print trials as CSV, with a line of names first: accuracies in percent of the validation images, sizes in bytes
+    /// Print trials as CSV with a header line: accuracies in percent of the validation images, sizes in bytes
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
 }
@@ -127,8 +129,9 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Starts the program anew without the password of an address, which every user of the machine could read in the list of
-/// processes; PGPASSWORD, which they cannot, takes it there. Addresses with different passwords stay as they are.
+/// Starts the program anew without the password of an address, which every user of the machine
+/// could read in the list of processes; PGPASSWORD, which they cannot, takes it there. Addresses
+/// with different passwords stay as they are.
 fn hide_password() {
     use std::os::unix::process::CommandExt;
     let arguments: Vec<OsString> = std::env::args_os().collect();

@@ -1,4 +1,4 @@
-//! What the commands can be told. Every number of a study can be set; the defaults suit two CPU cores.
+//! Command-line options. Every number of a study can be set; the defaults suit two CPU cores.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,26 +14,30 @@ use super::study::{Address, Studies, Study};
 
 /// Start a new study: search, train and measure networks under hard limits
 ///
-/// A study is a folder, or is in a PostgreSQL database. Every finished trial is on disk before the next one starts; after
-/// Ctrl-C or a crash `bomp-search resume` goes on with nothing lost. docs/workers.md tells about many workers.
+/// A study is a folder, or is kept in a PostgreSQL database. Every finished trial is on disk before
+/// the next one starts; after Ctrl-C or a crash `bomp-search resume` continues and nothing is lost.
+/// docs/search.md explains the search, docs/workers.md how to use many workers.
 #[derive(clap::Args)]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) study: Study,
-    /// Where every number comes from that is not set here: two-cores, paper-cifar10, paper-cifar100, or a TOML file
-    /// (`bomp-search preset NAME` prints one to start from)
+    /// Preset from which every number is taken that is not set here: two-cores, paper-cifar10,
+    /// paper-cifar100, or a TOML file (`bomp-search preset NAME` prints one to start from)
     #[arg(long, value_name = "PRESET", default_value = "two-cores")]
     pub(crate) preset: String,
-    /// Search space: paper, paper-cifar100, extended, micro (for models of 1 to 5 kB), small (5 to 64 kB), or a TOML file [default: the preset's]
+    /// Search space: paper, paper-cifar100, extended, micro (for models of 1 to 5 kB), small (5 to
+    /// 64 kB), or a TOML file [default: the preset's]
     #[arg(long, value_name = "SPACE")]
     pub(crate) space: Option<String>,
-    /// Which bit widths there are, and how networks are quantised in the loop and afterwards [default: the preset's]
+    /// Which bit widths are allowed, and how networks are quantised in each trial and afterwards
+    /// [default: the preset's]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,
-    /// What trials are scored by; balanced-accuracy for data with rare classes [default: the preset's, or else accuracy]
+    /// How trials are scored; balanced-accuracy is for data with rare classes [default: the
+    /// preset's, or else accuracy]
     #[arg(long, value_enum)]
     pub(crate) objective: Option<Objective>,
-    /// Trials, the seed network included [default: the preset's]
+    /// Number of trials, including the seed network [default: the preset's]
     #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u64))]
     pub(crate) trials: Option<u64>,
     /// Seed of every random stream
@@ -45,24 +49,26 @@ pub(crate) struct Run {
     /// Random trials before `ehvi` and `paper` ask their surrogate [default: the preset's, or else 4 and 2]
     #[arg(long, value_name = "N", value_parser = whole(0..=u16::MAX))]
     pub(crate) initial_trials: Option<u16>,
-    /// Policies of bit widths tried on each trained float network, each a trial of its own [default: the preset's]
+    /// Bit-width assignments (quantisation policies) tried on each trained float network, each a
+    /// trial of its own [default: the preset's]
     #[arg(long, value_name = "K", value_parser = whole(1..=1_000u64))]
     pub(crate) policies_per_network: Option<u64>,
-    /// Give up trainings halfway that can no longer improve the front [default: the preset's]
+    /// Stop unpromising trials early: halfway through a training that cannot improve the front any more
+    /// [default: the preset's]
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "yes", value_parser = truth)]
     pub(crate) early_stopping: Option<bool>,
     /// Largest packed model, e.g. 10kB (1 kB = 1000 bytes, as are 10k and 10KB; 1 KiB = 1024 bytes)
     #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
     pub(crate) max_size: Option<u64>,
-    /// Largest activation arena, e.g. 16kB, or a board (`bomp-sim boards` lists them): what its RAM leaves beside the
-    /// firmware's variables and stack, one image and the logits
+    /// Largest activation arena, e.g. 16kB, or the name of a board (`bomp-sim boards` lists them):
+    /// its RAM less the firmware's variables and stack, one image and the logits
     #[arg(long, value_name = "SIZE|BOARD", value_parser = quantity::ram)]
     pub(crate) max_ram: Option<quantity::Ram>,
     /// Most multiply-accumulates for one image, e.g. 2M
     #[arg(long, value_name = "COUNT", value_parser = quantity::count)]
     pub(crate) max_macs: Option<u64>,
-    /// Validation accuracy in percent above which a network is worth anything: the front is searched from there up
-    /// [default: the preset's, or else what always answering the commonest class gets]
+    /// Validation accuracy in percent from which the hypervolume is measured: networks below it do not count
+    /// [default: the preset's, or else the accuracy of always answering the commonest class]
     #[arg(long, value_name = "PERCENT")]
     pub(crate) reference_accuracy: Option<Percent>,
     /// Reference size of the paper's score, equation (1), in log10 of bits [default: the preset's]
@@ -72,8 +78,8 @@ pub(crate) struct Run {
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) training: Training,
-    /// Say how long the search and what follows it would take, and what it would cost, by training a few batches; make no study.
-    /// With --json as one object: images, MACs, seconds
+    /// Estimate the time and cost of the search and of `finalise` by training a few batches; create
+    /// no study. With --json the estimate is one object: images, MACs, seconds
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -86,8 +92,9 @@ pub(crate) struct Data {
     /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
-    /// Format of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder, or folder:HxWxC to bring images to one size (height,
-    /// width, channels 1 or 3; what does not fit is letterboxed, with :crop behind it cut, with :stretch distorted)
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder, or
+    /// folder:HxWxC to resize images (height, width, channels 1 or 3; the aspect ratio is kept by
+    /// letterboxing, or with :crop by cropping; :stretch changes it)
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) format: Format,
     /// Training images held out to score trials: a fraction such as 0.1, or a number of images
@@ -95,22 +102,24 @@ pub(crate) struct Data {
     pub(crate) validation: ValidationSize,
 }
 
-/// Look at data before training on them: what they are read as, images per class, repeated images, likely mistakes
+/// Check data before training on them: how they are read, images per class, repeated images, likely mistakes
 ///
-/// `run` prints the same in short before it starts. docs/own-data.md tells how to bring data of your own.
+/// Trains nothing. `run` prints the same in short before it starts. docs/own-data.md explains how
+/// to use your own data.
 #[derive(clap::Args)]
 pub(crate) struct Look {
     /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
     #[arg(value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
-    /// Format of the data: auto, idx, cifar10, cifar100, npz, folder, or folder:HxWxC to bring images to one size (height,
-    /// width, channels 1 or 3; what does not fit is letterboxed, with :crop behind it cut, with :stretch distorted)
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder, or
+    /// folder:HxWxC to resize images (height, width, channels 1 or 3; the aspect ratio is kept by
+    /// letterboxing, or with :crop by cropping; :stretch changes it)
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) format: Format,
     /// Training images held out to score trials: a fraction such as 0.1, or a number of images
     #[arg(long, value_name = "PART", default_value_t)]
     pub(crate) validation: ValidationSize,
-    /// Seed by which validation images are drawn
+    /// Seed of the selection of validation images
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Print JSON instead of a table
@@ -118,8 +127,8 @@ pub(crate) struct Look {
     pub(crate) json: bool,
 }
 
-/// Training in the loop and after it; what is not set comes from the preset. An epoch is one pass over the training images;
-/// it need not be whole.
+/// Training in the loop and after it; what is not set comes from the preset. An epoch is one pass
+/// over the training images; it need not be whole.
 #[derive(clap::Args)]
 pub(crate) struct Training {
     /// Epochs of float training of each trial
@@ -134,13 +143,13 @@ pub(crate) struct Training {
     /// Epochs of quantisation-aware fine-tuning of a finished network
     #[arg(long, value_name = "EPOCHS", value_parser = epochs)]
     pub(crate) final_qaft_epochs: Option<f64>,
-    /// Images for one step of the optimiser
+    /// Batch size
     #[arg(long, value_name = "IMAGES", value_parser = whole(2..=65_536u32))]
     pub(crate) batch: Option<u32>,
-    /// Learning rate of float training at its peak, of trials and finished networks
+    /// Peak learning rate of float training, of trials and finished networks
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) learning_rate: Option<f64>,
-    /// Learning rate of quantisation-aware fine-tuning at its peak
+    /// Peak learning rate of quantisation-aware fine-tuning, of trials and finished networks
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) qaft_learning_rate: Option<f64>,
     /// Black pixels added on each side before a random crop back to size
@@ -149,8 +158,8 @@ pub(crate) struct Training {
     /// Mirror half of the training images left to right
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "yes", value_parser = truth)]
     pub(crate) flip: Option<bool>,
-    /// Weights of the classes in the loss, of trials and finished networks; balanced for data with rare classes
-    /// [default: the preset's, or else none]
+    /// Weights of the classes in the loss, of trials and finished networks; balanced is for data
+    /// with rare classes [default: the preset's, or else none]
     #[arg(long, value_enum)]
     pub(crate) class_weights: Option<ClassWeights>,
 }
@@ -158,15 +167,15 @@ pub(crate) struct Training {
 /// Who works on the study.
 #[derive(clap::Args)]
 pub(crate) struct Crew {
-    /// Processes that work at the same time, each on one thread unless --threads says more; with --device cuda they are
-    /// spread over the GPUs
+    /// Number of worker processes, each on one thread unless --threads sets more; with --device
+    /// cuda they are spread over the GPUs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=1_024u16))]
     pub(crate) workers: u16,
     #[command(flatten)]
     pub(crate) sharing: Sharing,
     #[command(flatten)]
     pub(crate) machine: Machine,
-    /// Print what happens as lines of JSON on standard output
+    /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -174,10 +183,10 @@ pub(crate) struct Crew {
 /// The terms on which a worker shares a study with others.
 #[derive(clap::Args)]
 pub(crate) struct Sharing {
-    /// Seconds without a sign of life after which a worker counts as dead and its trial goes to another
+    /// Seconds without a heartbeat after which a worker counts as dead and its trial goes to another
     #[arg(long, value_name = "SECONDS", default_value_t = Terms::GRACE.as_secs_f64(), value_parser = grace)]
     pub(crate) grace: f64,
-    /// How often a trial is taken over from workers that died before it counts as failed
+    /// How many times a trial is taken over from dead workers before it is recorded as failed
     #[arg(long, value_name = "N", default_value_t = Terms::TAKE_OVERS, value_parser = whole(0..=u32::MAX))]
     pub(crate) take_overs: u32,
 }
@@ -189,29 +198,31 @@ impl Sharing {
     }
 }
 
-/// Work on a study that `run` has started, beside its other workers: on this machine, or with a database on any
+/// Add a worker to a study that `run` has started: on the same machine, or on any machine if the
+/// study is in a database
 ///
-/// Ends when the study is complete. SIGTERM or Ctrl-C gives the trial back, for another worker to do; a worker that dies
-/// loses it after the grace time. docs/workers.md has job files for SLURM and Kubernetes.
+/// Ends when the study is complete. SIGTERM or Ctrl-C releases the trial for another worker; a
+/// worker that dies loses it after the grace time. docs/workers.md has job files for SLURM and
+/// Kubernetes.
 #[derive(clap::Args)]
 pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) study: Study,
-    /// Trials in all [default: what the study was started with]
+    /// Total number of trials [default: that with which the study was started]
     #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u64))]
     pub(crate) trials: Option<u64>,
-    /// Where the data are on this machine, if elsewhere
+    /// Folder or file of the data, if it is elsewhere on this machine
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
-    /// Where trained float networks are kept for --policies-per-network [default: `float` in the study's folder, or in a
-    /// folder of its name]
+    /// Folder in which trained float networks are kept for --policies-per-network [default: `float`
+    /// in the study's folder, or in a folder of its name]
     #[arg(long, value_name = "DIR")]
     pub(crate) floats: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sharing: Sharing,
     #[command(flatten)]
     pub(crate) machine: Machine,
-    /// Print what happens as lines of JSON
+    /// Print events as lines of JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Stop when standard input ends
@@ -237,10 +248,12 @@ impl Machine {
     }
 }
 
-/// Optimise anybody's problem: trials are asked for and told over standard input and output, in lines of JSON
+/// Use the optimiser for another problem: ask for trials and tell their results in lines of JSON,
+/// over standard input and output
 ///
-/// `{"ask":2}` is answered with `{"trials":[{"id":0,"params":{...}},...]}`, `{"tell":[{"id":0,"values":{"accuracy":91.2}}]}`
-/// with `{"ok":true}`, `{"front":true}` with the best. docs/ask-tell.md has it all.
+/// `{"ask":2}` is answered with `{"trials":[{"id":0,"params":{...}},...]}`,
+/// `{"tell":[{"id":0,"values":{"accuracy":91.2}}]}` with `{"ok":true}`, `{"front":true}` with the
+/// Pareto front. docs/ask-tell.md describes the protocol.
 #[derive(clap::Args)]
 pub(crate) struct AskTell {
     /// The problem: parameters, objectives and limits as JSON
@@ -257,7 +270,8 @@ pub(crate) struct AskTell {
     pub(crate) initial: Option<u16>,
 }
 
-/// Print a search space, to be changed and used with `run --space FILE`; without a name, the names
+/// Print a search space as TOML, to be edited and used with `run --space FILE`; without a name,
+/// list the names
 #[derive(clap::Args)]
 pub(crate) struct Space {
     /// Name of a built-in search space, or a TOML file
@@ -268,7 +282,7 @@ pub(crate) struct Space {
     pub(crate) json: bool,
 }
 
-/// Print a preset, to be changed and used with `run --preset FILE`; without a name, the names
+/// Print a preset as TOML, to be edited and used with `run --preset FILE`; without a name, list the names
 #[derive(clap::Args)]
 pub(crate) struct Preset {
     /// Name of a built-in preset
@@ -279,46 +293,48 @@ pub(crate) struct Preset {
     pub(crate) json: bool,
 }
 
-/// Go on with a study: the interrupted trial is done again, then new ones follow
+/// Continue a study: the interrupted trial is repeated, then new ones follow
 #[derive(clap::Args)]
 pub(crate) struct Resume {
     #[command(flatten)]
     pub(crate) study: Study,
-    /// Trials in all [default: what the study was started with, or the trials that it has if they are more]
+    /// Total number of trials [default: that with which the study was started, or the number that
+    /// it has if that is larger]
     #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u64))]
     pub(crate) trials: Option<u64>,
-    /// Where the data are now, if they have moved
+    /// Folder or file of the data, if it has moved
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) crew: Crew,
 }
 
-/// List the trials that no other one beats in both accuracy and size
+/// List the Pareto front: the trials that no other one beats in both accuracy and size
 #[derive(clap::Args)]
 pub(crate) struct Pareto {
     #[command(flatten)]
     pub(crate) study: StudyOptions,
-    /// At most so many, spread over the sizes, the smallest and the largest included; networks below the reference accuracy, or
-    /// without one little better than a constant answer, only where there are no others
+    /// List at most N trials, spread over the sizes, including the smallest and the largest.
+    /// Networks below the reference accuracy, or without one those little better than a constant
+    /// answer, are left out unless there are no others
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub(crate) at_most: Option<u16>,
 }
 
-/// Make a study from a file that one was kept in: what `status --json` printed of it, on another machine or of another store
+/// Create a study from an export of one, for example from another machine or another store
 #[derive(clap::Args)]
 pub(crate) struct Import {
-    /// What `bomp-search status --json` printed, or gzipped JSON lines as `cargo xtask study` keeps them
+    /// Output of `bomp-search status --json`, or gzipped JSON lines as `cargo xtask study` keeps them
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) study: Study,
 }
 
-/// Make a study of what can still be read of one whose database is damaged
+/// Create a study from what can still be read of a damaged one
 ///
-/// The damaged study is not touched. Where trials are lost the others move up, so float networks that were kept for further
-/// policies are left behind.
+/// The damaged study is not changed. If trials are lost, the others are renumbered, so float
+/// networks that were kept for further policies are not taken over.
 #[derive(clap::Args)]
 pub(crate) struct Salvage {
     #[command(flatten)]
@@ -326,14 +342,15 @@ pub(crate) struct Salvage {
     /// Folder of the new study, or postgres://USER@HOST/DATABASE?study=NAME
     #[arg(long, value_name = "STUDY", value_parser = Address)]
     pub(crate) into: Location,
-    /// Take the configuration from what `bomp-search status --json` printed earlier, if the study's own is damaged
+    /// Take the configuration from an earlier output of `bomp-search status --json`, if the study's
+    /// own is damaged
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 /// Train the networks of the Pareto front to the end and write them for `bomp-export pack`
 ///
-/// The test images are touched here and nowhere else. A network that is finished already is not trained again.
+/// Test images are used here and nowhere else. A network that is already finished is not trained again.
 #[derive(clap::Args)]
 pub(crate) struct Finalise {
     #[command(flatten)]
@@ -344,27 +361,28 @@ pub(crate) struct Finalise {
     /// Only the trial with the best validation accuracy
     #[arg(long)]
     pub(crate) best: bool,
-    /// At most so many of the front, chosen as `bomp-search pareto --at-most` does
+    /// Train at most N networks of the front, selected as by `bomp-search pareto --at-most`
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX), conflicts_with_all = ["best", "trial"])]
     pub(crate) at_most: Option<u16>,
-    /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes qaft-*, else ptq]
+    /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes
+    /// qaft-*, else ptq]
     #[arg(long, value_enum)]
     pub(crate) quantisation: Option<Quantisation>,
-    /// Bring weights of 16 bits (--mode jasq), which no device runs, down to 8
+    /// Reduce 16-bit weights (--mode jasq), which no device runs, to 8 bits
     #[arg(long)]
     pub(crate) narrow: bool,
-    /// Train by the final training of this preset instead of the study's own (a name or a TOML file)
+    /// Use the final training of this preset (a name or a TOML file) instead of the study's own
     #[arg(long, requires = "out")]
     pub(crate) preset: Option<String>,
-    /// Packed model from which the networks learn beside the labels; several together are one teacher. The preset's
-    /// final_training.distillation says which part of the loss is the distance from its logits
+    /// Packed model whose logits the networks learn in addition to the labels (distillation);
+    /// several are averaged. The preset's final_training.distillation is the share of the loss
     #[arg(long, value_name = "MODEL")]
     pub(crate) teacher: Vec<PathBuf>,
-    /// Folder for the finished networks [default: `final` in the study's folder (or in a folder of its name), or
-    /// `final-ptq`, `final-qaft` with a --quantisation that is not the mode's]
+    /// Folder for the finished networks [default: `final` in the study's folder (or in a folder of
+    /// its name), or `final-ptq`, `final-qaft` with a --quantisation that is not the mode's]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Where the data are now, if they have moved
+    /// Folder or file of the data, if it has moved
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
@@ -374,10 +392,10 @@ pub(crate) struct Finalise {
     pub(crate) json: bool,
 }
 
-/// Write plots and tables of studies: one HTML page that needs nothing else, and each plot as SVG and PNG
+/// Write plots and tables of studies: one self-contained HTML page, and each plot as SVG and PNG
 ///
-/// Several studies are compared. Works while they run; with --watch the page follows them. docs/report.md tells how to
-/// read it.
+/// Several studies are compared. Works while they run; with --watch the page is kept up to date.
+/// docs/report.md explains how to read it.
 #[derive(clap::Args)]
 pub(crate) struct Report {
     #[command(flatten)]
@@ -385,10 +403,10 @@ pub(crate) struct Report {
     /// Folder for the report [default: `report` in the first study's folder, or in a folder of its name]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Print what the plots and tables show as JSON
+    /// Print the figures of the plots and tables as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Go on writing it until every study is complete; Ctrl-C stops
+    /// Update it until every study is complete; Ctrl-C stops
     #[arg(long, conflicts_with = "json")]
     pub(crate) watch: bool,
 }

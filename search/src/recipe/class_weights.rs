@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassWeights {
-    /// Every image counts alike, so a class counts by the number of its images.
+    /// Every image has the same weight, so a class counts in proportion to its images.
     #[default]
     None,
-    /// Every class counts alike: an image of a class with n of N training images in K classes counts N / (K n).
+    /// Every class has the same weight: an image of a class with n of N training images in K
+    /// classes has the weight N / (K n).
     Balanced,
 }
 

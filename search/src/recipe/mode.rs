@@ -1,6 +1,8 @@
-//! The modes of the search: which bit widths there are, and how a network is quantised in the loop and after it.
+//! The modes of the search: which bit widths there are, and how a network is quantised in the loop
+//! and after it.
 //!
-//! They are the rows that the paper compares (van Son et al., "BOMP-NAS", 2023, figures 5 and 8, tables III and IV).
+//! They are the rows that the paper compares (van Son et al., "BOMP-NAS", 2023, figures 5 and 8,
+//! tables III and IV).
 
 use serde::{Deserialize, Serialize};
 
@@ -8,18 +10,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// BOMP-NAS itself: mixed precision, fine-tuned quantisation-aware in the loop.
+    /// BOMP-NAS itself: mixed precision, with quantisation-aware fine-tuning in each trial.
     #[default]
     QaftMp,
-    /// Fine-tuned in the loop, every layer at 4 bits.
+    /// Quantisation-aware fine-tuning in each trial, every layer at 4 bits.
     #[value(name = "qaft-4")]
     #[serde(rename = "qaft-4")]
     Qaft4,
-    /// Fine-tuned in the loop, every layer at 8 bits.
+    /// Quantisation-aware fine-tuning in each trial, every layer at 8 bits.
     #[value(name = "qaft-8")]
     #[serde(rename = "qaft-8")]
     Qaft8,
-    /// Mixed precision by post-training quantisation; `finalise --quantisation qaft` fine-tunes what it found.
+    /// Mixed precision by post-training quantisation; `finalise --quantisation qaft` fine-tunes the
+    /// networks that were found.
     PtqMp,
     /// Every layer at 8 bits, by post-training quantisation.
     #[value(name = "ptq-8")]
@@ -27,8 +30,8 @@ pub enum Mode {
     Ptq8,
     /// Searched in float; quantised to 8 bits only afterwards ("post-NAS").
     Float,
-    /// JASQ (Chen et al. 2018) as the paper reproduces it: 4, 8 or 16 bits by post-training quantisation. 16-bit weights are
-    /// scored, but no device runs them.
+    /// JASQ (Chen et al. 2018) as the paper reproduces it: 4, 8 or 16 bits by post-training
+    /// quantisation. 16-bit weights are scored, but no device runs them.
     Jasq,
 }
 
@@ -78,7 +81,8 @@ impl Mode {
         }
     }
 
-    /// What is done to a network of the front, unless the user says otherwise. A device needs some quantisation.
+    /// What is done to a network of the front, unless the user says otherwise. A device needs some
+    /// quantisation.
     #[must_use]
     pub fn afterwards(self) -> Quantisation {
         match self.in_the_loop() {

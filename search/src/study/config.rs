@@ -16,7 +16,7 @@ use crate::space::{Limits, Space};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum StrategyKind {
-    /// Expected hypervolume improvement with the size known.
+    /// Expected hypervolume improvement; the size is known exactly.
     #[default]
     Ehvi,
     /// The paper's: upper confidence bound on the score of equation (1).
@@ -28,7 +28,8 @@ pub enum StrategyKind {
 }
 
 impl StrategyKind {
-    /// The strategy: `ehvi` and `paper` after `initial` random trials, if that is given; `paper` maximises `score`.
+    /// The strategy: `ehvi` and `paper` after `initial` random trials, if that is given; `paper`
+    /// maximises `score`.
     #[must_use]
     pub fn strategy(self, initial: Option<usize>, score: Score) -> Box<dyn Strategy> {
         match self {
@@ -99,8 +100,8 @@ pub struct StudyConfig {
     pub policies_per_network: u64,
     /// Whether trainings that cannot improve the front are given up halfway.
     pub early_stopping: bool,
-    /// [`StudyConfig::reference_accuracy`] as studies of tool version 0.1 keep it, 0..=1; read and kept, so that the
-    /// configuration's SHA-256 stays, and no longer written.
+    /// [`StudyConfig::reference_accuracy`] as studies of tool version 0.1 keep it, 0..=1; read and
+    /// kept, so that the configuration's SHA-256 stays, and no longer written.
     #[serde(default, rename = "reference_accuracy", skip_serializing_if = "Option::is_none")]
     pub reference_fraction: Option<f64>,
     /// [`StudyConfig::reference_accuracy`] in percent, if one was set.
@@ -121,7 +122,8 @@ pub struct StudyConfig {
 }
 
 impl StudyConfig {
-    /// How proposals are made. Where the hypervolume counts from a constant answer up, `ehvi` prefers what is far above it.
+    /// How proposals are made. Where the hypervolume counts from a constant answer up, `ehvi`
+    /// prefers what is far above it.
     #[must_use]
     pub fn strategy(&self) -> Box<dyn Strategy> {
         match (self.strategy, self.reference_accuracy()) {
@@ -136,14 +138,15 @@ impl StudyConfig {
         Score::of_networks(self.reference_accuracy().unwrap_or(Score::PAPERS_ACCURACY), self.reference_size)
     }
 
-    /// The validation accuracy, 0..=1, above which the user said that networks count; `None`: from a constant answer up.
+    /// The validation accuracy, 0..=1, above which the user said that networks count; `None`: from
+    /// a constant answer up.
     #[must_use]
     pub fn reference_accuracy(&self) -> Option<f64> {
         self.reference_percent.map(|percent| percent / 100.0).or(self.reference_fraction)
     }
 
-    /// What the best constant answer gets of the validation images by the study's objective, 0..=1; `None` for studies that did
-    /// not look at their data.
+    /// What the best constant answer gets of the validation images by the study's objective, 0..=1;
+    /// `None` for studies that did not look at their data.
     #[must_use]
     pub fn constant_answer(&self) -> Option<f64> {
         let counts = |summary: &Summary| {

@@ -1,6 +1,7 @@
 //! What a study scores its trials by: which share of the validation images counts as its accuracy.
 //!
-//! Both measures follow from integer counts of the device's own arithmetic, so either can be checked image for image.
+//! Both measures follow from integer counts of the device's own arithmetic, so either can be
+//! checked image for image.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// Correct images out of all. A class with few images counts little.
+    /// Fraction of images classified correctly. A class with few images has little influence.
     #[default]
     Accuracy,
-    /// The mean of the recall of each class: every class counts alike, however few images it has. Classes
-    /// without validation images are left out.
+    /// Mean of the recall of each class: every class has the same influence, however few images it
+    /// has. Classes without validation images are left out.
     BalancedAccuracy,
 }
 
@@ -33,8 +34,8 @@ impl Objective {
     }
 
     /// What the best constant answer scores, 0..=1, on validation images of which class i has
-    /// `class_images[i]`: the share of the commonest class, or one class's recall among those that have images.
-    /// 0 without images.
+    /// `class_images[i]`: the share of the commonest class, or one class's recall among those that
+    /// have images. 0 without images.
     #[must_use]
     pub fn constant_answer(self, class_images: &[usize]) -> f64 {
         let (most, all): (usize, usize) =

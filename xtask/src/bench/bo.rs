@@ -1,4 +1,5 @@
-//! `cargo xtask bench bo`: how many trials the strategies need, on a table of real trainings and on an invented accuracy.
+//! `cargo xtask bench bo`: how many trials the strategies need, on a table of real trainings and on
+//! an invented accuracy.
 
 use crate::workspace;
 use anyhow::Result;
@@ -8,14 +9,15 @@ use std::path::PathBuf;
 /// The table, from the workspace's root. It is not in the repository.
 const TABLE: &str = "../shared/data/nasbench201-cifar10.csv";
 
-/// Trials to 95 % and 98 % of the best hypervolume, every strategy through ask-tell, and the time of a late proposal
+/// Count the trials that each strategy needs to reach 95 % and 98 % of the best hypervolume,
+/// through ask-tell, and time a proposal late in a study
 #[derive(Args)]
 pub(super) struct Options {
-    /// NAS-Bench-201 as a table: columns op0.., val_acc_0.. [%], model_size_mb [default: where the project's own machines
-    /// have it, beside the checkout; without it that part is skipped]
+    /// NAS-Bench-201 as a table: columns op0.., val_acc_0.. [%], model_size_mb [default: where the
+    /// project's own machines have it, beside the checkout; without it that part is skipped]
     #[arg(long, value_name = "CSV")]
     table: Option<PathBuf>,
-    /// Studies for each strategy
+    /// Number of studies for each strategy
     #[arg(long, value_name = "N", default_value_t = 20)]
     seeds: u64,
     /// Most trials of a study

@@ -1,13 +1,14 @@
-//! `cargo xtask bench exactness`: every kernel at every width against the reference on the host, as many generated cases as wanted.
-//! On the boards `cargo xtask bench kernels` does the same with fewer.
+//! `cargo xtask bench exactness`: every kernel at every width against the reference on the host, as
+//! many generated cases as wanted. On the boards `cargo xtask bench kernels` does the same with
+//! fewer.
 
 use crate::workspace;
 use anyhow::Result;
 
-/// Hold every kernel at every width against the reference on the host, bit for bit
+/// Compare every kernel at every bit width with the reference on the host, bit for bit
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Generated cases of each kernel and width
+    /// Number of generated cases for each kernel and bit width
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     cases: u32,
 }

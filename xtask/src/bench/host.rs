@@ -1,5 +1,5 @@
-//! `cargo xtask bench host`: 10,000 test images through a 0.75 MMAC network on one thread, beside ONNX Runtime's int8 session on
-//! the same network, in one run.
+//! `cargo xtask bench host`: 10,000 test images through a 0.75 MMAC network on one thread, beside
+//! ONNX Runtime's int8 session on the same network, in one run.
 
 use crate::{setup, workspace};
 use anyhow::{Context, Result, ensure};
@@ -8,13 +8,14 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Seconds for the test images on one thread, beside ONNX Runtime's int8 session on the same network
+/// Time to evaluate the test images on one thread, compared with ONNX Runtime's int8 session on the
+/// same network
 #[derive(Args)]
 pub(super) struct Options {
-    /// Test images, a multiple of 250
+    /// Number of test images, a multiple of 250
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     images: u32,
-    /// Times that each side runs; its fastest counts
+    /// Number of runs of each side, of which the fastest counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: u32,
     /// Write the figures to this file

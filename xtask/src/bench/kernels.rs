@@ -1,5 +1,6 @@
-//! `cargo xtask bench kernels`: instructions of each kernel and of whole networks on emulated boards, beside the goals and the
-//! best figures that others reach, and every kernel held against the reference on the device.
+//! `cargo xtask bench kernels`: instructions of each kernel and of whole networks on emulated
+//! boards, beside the goals and the best figures that others reach, and every kernel held against
+//! the reference on the device.
 
 use crate::{programs, setup};
 use anyhow::{Context, Result, ensure};
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Instructions per multiply-accumulate of each kernel at 4 to 8 bits on emulated boards, of whole networks, and the kernels'
-/// code size
+/// Count the instructions per multiply-accumulate of each kernel at 4 to 8 bits and of whole
+/// networks on emulated boards, and print the code size of the kernels
 #[derive(clap::Args)]
 pub(super) struct Options {
     /// Boards, as `bomp-sim boards` names them
@@ -57,7 +58,8 @@ struct Check {
     different: u64,
 }
 
-/// Layer, what it is, the best open 8-bit and 4-bit figures on a Cortex-M4, goal and stretch goal, per MAC or element.
+/// Layer, what it is, the best open 8-bit and 4-bit figures on a Cortex-M4, goal and stretch goal,
+/// per MAC or element.
 type Row = (&'static str, &'static str, Option<f64>, Option<f64>, f64, f64);
 
 /// The peers' figures were measured by the same method (CMSIS-NN of July 2026 by gcc 12.2 -Ofast, CMix-NN).

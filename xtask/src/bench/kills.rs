@@ -1,26 +1,28 @@
-//! `cargo xtask bench kills`: random `kill -9` of workers and of the server, and the proof that nothing came of it.
+//! `cargo xtask bench kills`: random `kill -9` of workers and of the server, and the proof that
+//! nothing came of it.
 
 use crate::{setup, workspace};
 use anyhow::Result;
 use clap::Args;
 
-/// Kill workers and servers of studies at random, in a folder and in PostgreSQL: every trial is finished exactly once, no
-/// finished trial is lost, and a worker that comes back late is refused
+/// Kill workers and database servers at random, with studies in a folder and in PostgreSQL, and
+/// check that every trial is finished exactly once, no finished trial is lost, and a worker that
+/// comes back late is refused
 #[derive(Args)]
 pub(super) struct Options {
-    /// Kills on each store
+    /// Number of kills for each store
     #[arg(long, value_name = "N", default_value_t = 200)]
     kills: u32,
-    /// Workers stopped for longer than the grace time, on each store
+    /// Number of workers that are stopped for longer than the grace time, for each store
     #[arg(long, value_name = "N", default_value_t = 20)]
     zombies: u32,
-    /// Workers at a time
+    /// Number of workers at the same time
     #[arg(long, value_name = "N", default_value_t = 4)]
     workers: u32,
-    /// Time without an answer after which a worker counts as dead
+    /// Time without a heartbeat after which a worker counts as dead
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
     grace: f64,
-    /// Of the random choices
+    /// Seed of the random choices
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask bench train`: training speed beside the paper's own stack, Keras with QKeras, on one network and in one run.
+//! `cargo xtask bench train`: training speed beside the paper's own stack, Keras with QKeras, on
+//! one network and in one run.
 
 use crate::{setup, workspace};
 use anyhow::{Context, Result, bail, ensure};
@@ -13,20 +14,22 @@ const SCRIPT: &str = "../shared/bench/qkeras_train.py";
 const PEER: &str = ".toolchain/qkeras";
 const PACKAGES: [&str; 4] = ["tensorflow-cpu==2.15.1", "qkeras==0.9.0", "keras-tuner<1.4.8", "pyparsing"];
 
-/// Images per second of training in float and quantisation-aware, beside Keras with QKeras on the same network
+/// Measure images per second of float and quantisation-aware training, compared with Keras and
+/// QKeras on the same network
 #[derive(Args)]
 pub(super) struct Options {
-    /// The peer's script: arguments BATCH IMAGES fp|qat EPOCHS, prints `epoch N ... R img/s` [default: where the project's
-    /// own machines have it, beside the checkout; without it only our side is measured]
+    /// The peer's script: arguments BATCH IMAGES fp|qat EPOCHS, prints `epoch N ... R img/s`
+    /// [default: where the project's own machines have it, beside the checkout; without it only our
+    /// side is measured]
     #[arg(long, value_name = "SCRIPT")]
     peer: Option<PathBuf>,
-    /// Images of an epoch
+    /// Images in an epoch
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     images: u32,
-    /// Images for one step of the optimiser, on both sides
+    /// Batch size of both sides
     #[arg(long, value_name = "N", default_value_t = 64)]
     batch: u32,
-    /// Epochs that count; one before them warms up
+    /// Number of measured epochs, after one that warms up
     #[arg(long, value_name = "N", default_value_t = 2)]
     epochs: u32,
     /// Write the figures to this file
