@@ -90,6 +90,15 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Finds out whether files of `folder` can be locked at all: SQLite takes a file system that cannot for another process.
+pub(super) fn can_lock(folder: &Path) -> Result<(), StoreError> {
+    let file = File::open(folder).map_err(|cause| StoreError::Io { path: folder.to_owned(), cause })?;
+    match file.try_lock() {
+        Err(TryLockError::Error(cause)) => Err(no_locks(folder, &cause)),
+        Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
+    }
+}
+
 /// What is said where locks do not work.
 pub(super) fn no_locks(path: &Path, cause: &std::io::Error) -> StoreError {
     let cause = std::io::Error::new(cause.kind(), format!("{cause}: {}", rows::NO_LOCKS));

@@ -61,6 +61,7 @@ impl Sqlite {
     }
 
     fn new(folder: &Path, config: StudyConfig) -> Result<Self, StoreError> {
+        files::can_lock(folder)?;
         let place = folder.join(FILE).display().to_string();
         let connect = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
