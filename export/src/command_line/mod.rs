@@ -15,7 +15,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use completions::{Completions, Shell};
 pub use message::of_error;
-pub use secret::{Hidden, hide, without_password};
+pub use secret::{Hidden, hide, is_login, without_password};
 pub use values::{fraction, truth, whole};
 
 /// Reads the command line of this process. Help and version are printed here, and end the program.

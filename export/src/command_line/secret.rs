@@ -41,7 +41,9 @@ fn secrets(argument: &str) -> Vec<&str> {
         let (scheme, rest) = argument.split_once(':')?;
         scheme.to_ascii_lowercase().contains("postgres").then(|| rest.trim_start_matches('/'))
     };
-    if let Some(rest) = argument.split_once("://").map(|(_, rest)| rest).or_else(slip) {
+    // Without a scheme it is still a login if something is written before a colon, and an `@` comes later.
+    let bare = || is_login(argument).then(|| argument.trim_start_matches('/'));
+    if let Some(rest) = argument.split_once("://").map(|(_, rest)| rest).or_else(slip).or_else(bare) {
         // A password may hold any character by mistake, so it reaches to the last `@`.
         let login = match rest.rfind('@') {
             Some(end) => &rest[..end],
@@ -71,6 +73,13 @@ fn secrets(argument: &str) -> Vec<&str> {
     found.retain(|secret| !secret.is_empty());
     found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     found
+}
+
+/// Whether a text without a scheme looks like USER:PASSWORD@HOST.
+#[must_use]
+pub fn is_login(text: &str) -> bool {
+    let login = text.trim_start_matches('/').split_once(':');
+    login.is_some_and(|(user, rest)| !user.contains('/') && rest.contains('@'))
 }
 
 /// The argument without its password, if it is a PostgreSQL address with one; options may be written `--study=ADDRESS`.

@@ -64,15 +64,23 @@ impl FromStr for Address {
                     .into(),
             ));
         }
-        // What the parser says may quote a part of the password.
-        let mut config: Config = base.parse().map_err(|_: Error| {
+        // A password with characters that are not encoded: a part of it would be taken for a host or a database.
+        let login = base.split_once("://").map_or("", |(_, rest)| rest);
+        let unclear = login.matches('@').count() > 1
+            || login.split_once('/').is_some_and(|(_, database)| database.contains('@'));
+        let unreadable = || {
             wrong(
                 "it cannot be read: write postgres://USER@HOST:PORT/DATABASE?study=NAME, after `?` only study, sslmode, \
                  sslrootcert and libpq's options of time, separated by `&`; leave the password to PGPASSWORD, or write its special characters as %40 (@), \
                  %3A (:), %2F (/), %3F (?), %23 (#), %26 (&)"
                     .into(),
             )
-        })?;
+        };
+        if unclear {
+            return Err(unreadable());
+        }
+        // What the parser says may quote a part of the password.
+        let mut config: Config = base.parse().map_err(|_: Error| unreadable())?;
         if config.get_hosts().is_empty() {
             return Err(wrong("no host: write postgres://USER@HOST/DATABASE?study=NAME".into()));
         }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use bomp_export::command_line::without_password;
+use bomp_export::command_line::{is_login, without_password};
 
 use super::address::Address;
 use super::place;
@@ -168,6 +168,11 @@ impl FromStr for Location {
             Some("the name is empty: name a folder, or postgres://USER@HOST/DATABASE?study=NAME")
         } else if !database && !is_path && lower.contains("://") {
             Some("addresses of databases are written postgres://USER@HOST/DATABASE?study=NAME")
+        } else if !database && !text.starts_with('.') && is_login(text) {
+            Some(
+                "this looks like a login: write postgres://USER@HOST/DATABASE?study=NAME and leave the password to PGPASSWORD, or \
+                 ./NAME if it is a folder",
+            )
         } else if !database
             && !is_path
             && (["host=", "password="].iter().any(|key| lower.contains(key)) || lower.starts_with("postgres"))
