@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::files::{self, WriteError};
 use crate::ir::{IrError, Network};
+use crate::text;
 
 /// Affine quantisation of an int8 tensor: real = (element - zero_point) * scale.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,8 +181,9 @@ pub fn locate(given: &Path) -> Result<PathBuf, String> {
                 found[0].display()
             )),
             _ if given.join("study.sqlite").is_file() => Err(format!(
-                "{0}: a study without finished networks; `bomp-search finalise {0}` trains them to the end",
-                given.display()
+                "{}: a study without finished networks; `bomp-search finalise {}` trains them to the end",
+                given.display(),
+                text::argument(&given.display().to_string())
             )),
             _ => Ok(given.to_owned()),
         };

@@ -25,6 +25,16 @@ pub fn line(text: &str) -> String {
     shown(text, |_| None)
 }
 
+/// An argument of a command that can be copied into a shell: quoted where it has to be.
+#[must_use]
+pub fn argument(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./+:,@%=^".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// Lines of a terminal: as [`line`], but line ends stay. For what a program says in many lines, not for a text inside of one.
 #[must_use]
 pub fn lines(text: &str) -> String {

@@ -34,6 +34,18 @@ const PROGRAMS: [(&str, &[&str]); 3] = [
     ("bomp-sim", &["run", "boards", "library", "monitor", "kernels"]),
 ];
 
+/// Names that people try, and what they mean.
+const MEANT: [(&str, &str); 8] = [
+    ("budget", "the budget is --max-size"),
+    ("flash", "the budget of flash is --max-size"),
+    ("max-flash", "the budget of flash is --max-size"),
+    ("ram", "the budget of RAM is --max-ram"),
+    ("dataset", "the data are named with --data"),
+    ("resume", "`bomp-search resume STUDY` goes on with a study"),
+    ("search", "`bomp-search run` starts a search"),
+    ("train", "`bomp-search run` starts a search, `bomp-search finalise` trains networks to the end"),
+];
+
 /// What went wrong, with its causes, in one line. A cause that the text before it already tells is left out.
 #[must_use]
 pub fn of_error(error: &anyhow::Error) -> String {
@@ -83,7 +95,12 @@ fn remedy(error: &Error, program: &Command) -> Option<String> {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
+    let meant =
+        |name: &str| MEANT.iter().find(|(tried, _)| *tried == name).map(|(_, meant)| (*meant).to_owned());
     if let Some(command) = given(ContextKind::InvalidSubcommand) {
+        if let Some(meant) = meant(command) {
+            return Some(meant);
+        }
         let own = program.get_name();
         let others = PROGRAMS.iter().filter(|(name, commands)| *name != own && commands.contains(&command));
         let others: Vec<&str> = others.map(|(name, _)| *name).collect();
@@ -95,6 +112,21 @@ fn remedy(error: &Error, program: &Command) -> Option<String> {
         return None;
     }
     let option = option.split('=').next()?;
+    // Of the command that was given.
+    let mut arguments = std::env::args();
+    let used = arguments.find_map(|argument| program.find_subcommand(&argument));
+    let takes = |name: &str| {
+        used.is_some_and(|command| command.get_arguments().any(|argument| argument.get_long() == Some(name)))
+    };
+    if option == "key" && takes("public-key") {
+        return Some("who only verifies has the public key: --public-key".into());
+    }
+    if used.is_some_and(|command| command.get_name() == option) {
+        return Some(format!("write it without --{option}: `{} {option} …`", program.get_name()));
+    }
+    if let Some(meant) = meant(option) {
+        return Some(meant);
+    }
     let has =
         |command: &&Command| command.get_arguments().any(|argument| argument.get_long() == Some(option));
     let commands: Vec<&str> = program.get_subcommands().filter(has).map(Command::get_name).collect();

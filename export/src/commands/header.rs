@@ -49,6 +49,13 @@ struct Report {
 impl Header {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let name = self.output.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if self.output.as_os_str().as_encoded_bytes().ends_with(b"/") || self.output.is_dir() {
+            bail!(
+                "{}: is a folder, and two files are written, NAME.h and NAME.c: write -o {}",
+                self.output.display(),
+                self.output.join("network").display()
+            );
+        }
         if let Some(plain) = name.strip_suffix(".h").or_else(|| name.strip_suffix(".c")) {
             bail!(
                 "{}: two files are written, NAME.h and NAME.c: write -o {}",

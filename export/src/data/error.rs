@@ -84,9 +84,10 @@ pub enum DataError {
     },
     /// The data is sound, but another shape or number of classes was asked for.
     #[error(
-        "{name}: the images are {} with {classes} classes, but {} with {expected_classes} classes are \
-         expected; change the search space's input or name other data",
-        .shape, .expected_shape
+        "{name}: the images are {} with {classes} classes, but the network is for {} with {expected_classes}: name the data that it \
+         was made for with --data; in a search space of your own, write classes = {classes} and input = {{ height = {}, width = {}, \
+         channels = {} }}",
+        .shape, .expected_shape, .shape.height, .shape.width, .shape.channels
     )]
     Unexpected {
         /// The dataset.

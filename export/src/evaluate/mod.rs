@@ -26,7 +26,10 @@ pub const MOST_MEMORY: usize = 1 << 30;
 #[derive(Debug, Error, PartialEq)]
 pub enum EvaluateError {
     /// The images are not what the model takes.
-    #[error("the images are {images} (height x width x channels), the model takes {model}")]
+    #[error(
+        "the images are {images} (height x width x channels), the model takes {model}: name the data that it was made \
+             for with --data"
+    )]
     Shape {
         /// Shape of the images.
         images: Shape,

@@ -185,6 +185,9 @@ fn a_dataset_is_held_against_what_is_expected() {
     for (shape, classes) in [(Shape::new(3, 2, 1), 2), (Shape::new(2, 3, 1), 10)] {
         let message = dataset.expect(shape, classes).unwrap_err().to_string();
         assert!(message.contains("2x3x1 with 2 classes"), "{message}");
-        assert!(message.contains(&format!("{shape} with {classes} classes are expected")), "{message}");
+        assert!(
+            message.contains(&format!("the network is for {shape} with {classes}: name the data")),
+            "{message}"
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use bomp_export::text;
 use bomp_search::session::Ending;
 use bomp_search::study::{Storage, Trial};
 use tch::{Cuda, Device};
@@ -107,7 +108,10 @@ pub(super) fn run(
     } else if error.is_empty() && !trials.iter().any(Trial::is_running) {
         Ending::Exhausted
     } else {
-        bail!("no worker is left: {error}; `bomp-search resume --study {}` goes on", work.study);
+        bail!(
+            "no worker is left: {error}; `bomp-search resume --study {}` goes on",
+            text::argument(&work.study.to_string())
+        );
     })
 }
 

@@ -16,7 +16,7 @@ use bomp_search::train::{self, DeviceImages, Speed};
 
 use super::data::StudyData;
 use super::pace;
-use super::progress::Interrupt;
+use super::progress::{Interrupt, note};
 use super::trainer::Machine;
 
 /// Networks that are measured, the seed network among them, unless that would take too large a part of the search.
@@ -62,6 +62,7 @@ pub(super) fn of(
     interrupt: &Interrupt,
 ) -> Result<Estimate> {
     let Machine { device, threads } = crew.machine;
+    note("a few batches are timed, to tell what the search will cost");
     let problem = SpaceProblem::new(config.space.clone(), config.limits)?;
     let mut random = stream(config.seed, 0, "estimate");
     let points: Vec<Point> = (0..SAMPLED).map(|_| problem.sample(&mut random)).collect();

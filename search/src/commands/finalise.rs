@@ -151,7 +151,8 @@ fn choose(trials: &[Trial], least: f64, options: &options::Finalise) -> Result<V
     let front = front::of_trials(trials);
     ensure!(
         !front.is_empty(),
-        "{study}: no trial has finished yet; `bomp-search resume --study {study}` goes on"
+        "{study}: no trial has finished yet; `bomp-search resume --study {}` goes on",
+        text::argument(&study.to_string())
     );
     // The front rises in accuracy with size, so the largest one is the best.
     let at_most = if options.best { Some(1) } else { options.at_most.map(usize::from) };

@@ -5,6 +5,7 @@
 //! done again. The study is there as a whole or, if the command is stopped, not at all.
 
 use anyhow::Result;
+use bomp_export::text;
 use bomp_search::study::Archive;
 
 use super::{Outcome, options};
@@ -18,7 +19,7 @@ pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
         "{}: {} trials; `bomp-search resume --study {}` goes on",
         options.study,
         trials.len(),
-        options.study
+        text::argument(&options.study.to_string())
     );
     Ok(Outcome::Done)
 }

@@ -3,6 +3,7 @@
 use anyhow::{Error, Result, bail, ensure};
 use bomp_export::data;
 use bomp_export::ir::Bits;
+use bomp_export::text;
 use bomp_search::recipe::{Mode, TrainConfig};
 use bomp_search::session::{self, Ending};
 use bomp_search::space::{Limits, Space, SpaceProblem};
@@ -206,6 +207,7 @@ impl Work<'_> {
         interrupt: Interrupt,
     ) -> Result<Outcome> {
         let show = self.study;
+        let named = text::argument(&show.to_string());
         let done = ended(store)?;
         note(&format!("the hypervolume counts from {}", status::corner(store.config())));
         note(&table::heading(store.config().objective));
@@ -220,7 +222,7 @@ impl Work<'_> {
         match ending {
             Ending::Interrupted => {
                 note(&format!(
-                    "stopped after {finished} finished trials; `bomp-search resume --study {show}` goes on"
+                    "stopped after {finished} finished trials; `bomp-search resume --study {named}` goes on"
                 ));
                 return Ok(Outcome::Interrupted);
             }
@@ -228,13 +230,13 @@ impl Work<'_> {
             Ending::Complete => {}
         }
         if finished == 0 {
-            bail!("{show}: no trial succeeded; `bomp-search status --study {show}` lists the reasons");
+            bail!("{show}: no trial succeeded; `bomp-search status --study {named}` lists the reasons");
         }
         for remark in status::remarks(store)? {
             note(&format!("note: {remark}"));
         }
         note(&format!(
-            "{finished} finished trials; `bomp-search pareto --study {show}` shows the best, `finalise` finishes them"
+            "{finished} finished trials; `bomp-search pareto --study {named}` shows the best, `finalise` finishes them"
         ));
         Ok(Outcome::Done)
     }

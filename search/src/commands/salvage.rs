@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use bomp_export::text;
 use bomp_search::study::{Archive, Salvaged, Trial, salvage};
 
 use super::{Outcome, options};
@@ -24,7 +25,10 @@ pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
     let into = &options.into;
     into.create_with(&config, &trials)?;
     let (saved, all) = (trials.len(), trials.len() + lost.len());
-    println!("{into}: {saved} of {all} trials; `bomp-search resume --study {into}` goes on");
+    println!(
+        "{into}: {saved} of {all} trials; `bomp-search resume --study {}` goes on",
+        text::argument(&into.to_string())
+    );
     for (number, why) in lost.iter().take(NAMED) {
         println!("lost: trial {number}: {why}");
     }

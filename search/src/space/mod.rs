@@ -122,7 +122,10 @@ impl Space {
         let definition = toml::from_str(text).map_err(|error| SpaceError::Syntax {
             path: path.into(),
             line: 1 + text[..error.span().map_or(0, |span| span.start)].matches('\n').count(),
-            message: error.message().replace('\n', ", "),
+            message: match error.message() {
+                _ if text.contains("final_training") => "it is a preset: give it to --preset".into(),
+                message => message.replace('\n', ", "),
+            },
         })?;
         Self::checked(definition, &path.display().to_string())
     }

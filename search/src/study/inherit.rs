@@ -24,7 +24,13 @@ pub(super) fn parse<T: DeserializeOwned>(
 ) -> Result<T, String> {
     let stated: Table = toml::from_str(text).map_err(|error| at_line(text, &error))?;
     if !stated.contains_key(BASE) {
-        return toml::from_str(text).map_err(|error| at_line(text, &error));
+        return toml::from_str(text).map_err(|error| match error.message() {
+            _ if stated.contains_key("blocks") => "it is a search space: give it to --space".into(),
+            message if message.starts_with("missing field") => format!(
+                "{message}: to state only what differs from another preset, begin with `{BASE} = \"two-cores\"`"
+            ),
+            _ => at_line(text, &error),
+        });
     }
     let whole = resolved(stated.clone(), path, text_of, DEPTH)?;
     whole.clone().try_into().map_err(|error: toml::de::Error| {

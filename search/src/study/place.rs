@@ -5,6 +5,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use bomp_export::text;
+
 use super::files::{FILE, JOURNAL, WAL};
 use super::{StoreError, log};
 
@@ -29,7 +31,7 @@ pub(super) fn is_free(folder: &Path, data: &Path) -> Result<(), StoreError> {
         Some(entry) if !folder.join(FILE).exists() => wrong(format!(
             "the folder is not empty ({} is in it) and holds no study: name a new one, such as {}",
             entry.file_name().unwrap_or_default().display(),
-            folder.join("study").display()
+            beside(folder).display()
         )),
         _ => Ok(()),
     }
@@ -39,6 +41,10 @@ pub(super) fn is_free(folder: &Path, data: &Path) -> Result<(), StoreError> {
 pub(super) fn holds_study(folder: &Path) -> Result<(), StoreError> {
     may_hold_study(folder)?;
     let is_study = folder.join(FILE).exists() || OWN.iter().any(|name| folder.join(name).exists());
+    if !is_study && let Some(study) = folder.parent().filter(|parent| parent.join(FILE).is_file()) {
+        let problem = format!("it belongs to the study {}: name that", study.display());
+        return Err(StoreError::Place { place: folder.display().to_string(), problem });
+    }
     if is_study || contents(folder).next().is_none() {
         return Ok(());
     }
@@ -48,10 +54,17 @@ pub(super) fn holds_study(folder: &Path) -> Result<(), StoreError> {
         Some(first) => format!("no study here, but in folders of it: name one, such as {}", first.display()),
         None => format!(
             "no study here; `bomp-search run --study {}` starts one in a new folder",
-            folder.join("study").display()
+            text::argument(&beside(folder).display().to_string())
         ),
     };
     Err(StoreError::Place { place: folder.display().to_string(), problem })
+}
+
+/// A new folder's name: beside this one, because what is in it may be data, which a study in them would become a part of.
+fn beside(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().map_or_else(|| "new".into(), ToOwned::to_owned);
+    name.push("-study");
+    folder.with_file_name(name)
 }
 
 /// What is in a folder, but for what begins with a dot: that is the file manager's or the version control's.

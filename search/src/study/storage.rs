@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bomp_export::text;
 use thiserror::Error;
 
 use super::{Proposal, StudyConfig, Trial, TrialState};
@@ -123,7 +124,7 @@ pub enum StoreError {
         place: String,
     },
     /// There is no study.
-    #[error("{place}: no study here; `bomp-search run --study {place}` starts one")]
+    #[error("{place}: no study here; `bomp-search run --study {}` starts one", text::argument(place))]
     Absent {
         /// Where.
         place: String,

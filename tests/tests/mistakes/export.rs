@@ -26,6 +26,8 @@ fn files_of_other_kinds() {
         ("pack {candidate} -o {notes.txt}/m.bomp", &["notes.txt"], &["name another place"]),
         ("pack {candidate} -o {full}", &["full"], &["name a file"]),
         ("header {model.bomp} -o {out/m.h}", &["m.h"], &["-o", "out/m"]),
+        ("header {model.bomp} -o {full/}", &["is a folder"], &["-o", "full/network"]),
+        ("verify {signed.bomp} --key {key}", &["--key"], &["--public-key"]),
         ("header {model.bomp} -o {out/2nd}", &["2nd"], &["a letter first"]),
         (
             "sign {signed.bomp} --key {key} --counter 2",

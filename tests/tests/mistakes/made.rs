@@ -61,6 +61,9 @@ fn make() -> Made {
     write("space.toml", b"name = \"mine\"\nclases = 10\n");
     write("based.toml", b"based_on = \"two-cores\"\n[training.float]\nepoch = 3.0\n");
     write("circle.toml", b"based_on = \"circle.toml\"\n");
+    write("bare.toml", b"trials = 3\n");
+    write("own-space.toml", succeed("bomp-search", &["space", "micro"]).as_bytes());
+    write("own-preset.toml", succeed("bomp-search", &["preset", "two-cores"]).as_bytes());
     write("list.json", b"[{\"trial\": 1}]");
     for class in ["cats", "dogs"] {
         write(&format!("pictures/{class}/1.png"), b"\x89PNG");

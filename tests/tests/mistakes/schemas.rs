@@ -45,6 +45,8 @@ fn json_fits_its_schema() {
         &["report", &study, "--out", &out],
         &["preset", "two-cores"],
         &["preset", "paper-cifar10"],
+        &["preset"],
+        &["space"],
         &["space", "micro"],
         &["space", "paper"],
         &["data", &data],
@@ -58,6 +60,9 @@ fn json_fits_its_schema() {
     let run = ["run", &search, "--data", &data, "--space", "micro", "--trials", "2", "--epochs", "0.2"];
     let short = ["--qaft-epochs", "0.1", "--batch", "8", "--json"];
     let events = succeed("bomp-search", &[&run[..], &short].concat());
+    let planned = made().at("schemas-planned");
+    let cost = ["run", &planned, "--data", &data, "--space", "micro", "--trials", "2", "--dry-run", "--json"];
+    check(&schema("dry-run"), &serde_json::from_str(&succeed("bomp-search", &cost)).unwrap(), "dry-run");
     let more = succeed("bomp-search", &["resume", &search, "--trials", "3", "--json"]);
     let helped = succeed("bomp-search", &["worker", &search, "--trials", "4", "--json"]);
     for (command, lines) in [("run", events), ("resume", more), ("worker", helped)] {

@@ -52,6 +52,13 @@ fn options_and_values() {
         ("completions tcsh", &["tcsh"], &["bash, zsh, fish"]),
         ("ask-tell --space {space.toml}", &["space.toml"], &["docs/ask-tell.md"]),
         ("ask-tell --space {absent.json}", &["absent.json"], &["docs/ask-tell.md"]),
+        ("run {new} --preset {own-space.toml}", &["own-space.toml"], &["give it to --space"]),
+        ("run {new} --space {own-preset.toml}", &["own-preset.toml"], &["give it to --preset"]),
+        ("run {new} --preset {bare.toml}", &["bare.toml"], &["begin with `based_on"]),
+        ("run {new} --max-flash 10kB", &["--max-flash"], &["the budget of flash is --max-size"]),
+        ("run {new} --budget 10kB", &["--budget"], &["the budget is --max-size"]),
+        ("search {new}", &["search"], &["`bomp-search run` starts a search"]),
+        ("data --data {data.npz}", &["--data"], &["without --data"]),
         ("status {study} --json --csv", &["--json", "--csv"], &["cannot be used with"]),
     ];
     hold("bomp-search", ROWS);
@@ -65,7 +72,8 @@ fn studies_and_their_places() {
         ("status {notes.txt}", &["notes.txt"], &["a study is a folder"]),
         ("status {study/study.sqlite}", &["study.sqlite"], &["named by its folder"]),
         ("status {nowhere}", &["nowhere"], &["bomp-search run"]),
-        ("status {full}", &["full", "no study"], &["bomp-search run", "full/study"]),
+        ("status {full}", &["full", "no study"], &["bomp-search run", "full-study"]),
+        ("status {study/workers}", &["workers"], &["study/workers: it belongs to the study", "name that"]),
         ("status {}", &["no study here"], &["such as"]),
         ("run --study {set/study} --data {set}", &["set", "data"], &["name a folder outside"]),
         ("run --study {set} --data {set}", &["set", "data"], &["name a folder outside"]),

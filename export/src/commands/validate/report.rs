@@ -255,7 +255,7 @@ impl Against {
         }
         writeln!(
             out,
-            "  logits apart by at most {:.3e} ({:.0} logit steps), on average {:.3e} ({:.1} steps)",
+            "  logits apart by at most {:.3e} ({:.1} logit steps), on average {:.3e} ({:.1} steps)",
             logits.max, logits.max_steps, logits.mean, logits.mean_steps
         )?;
         writeln!(
