@@ -61,3 +61,48 @@ fn tests_build_no_dependency_again() {
     let apart: Vec<_> = xtask.difference(&built).filter(|unit| unit.contains("registry")).cloned().collect();
     assert!(apart.is_empty(), "built once for xtask and once for the programs: {apart:#?}");
 }
+
+/// The packages outside of the workspace lock what ours need: otherwise they stop building when a dependency is added.
+#[test]
+fn every_lock_file_knows_our_dependencies() {
+    let packages = |lock: &str| -> std::collections::BTreeMap<String, BTreeSet<String>> {
+        let text = std::fs::read_to_string(workspace().join(lock)).unwrap();
+        let ours = text.split("[[package]]").filter(|package| package.contains("\nname = \"bomp-"));
+        let quoted =
+            |line: &str| line.split('"').nth(1).map(|name| name.split(' ').next().unwrap_or(name).to_owned());
+        let read = ours.filter_map(|package| {
+            let name = package.lines().find(|line| line.starts_with("name = ")).and_then(quoted)?;
+            Some((name, package.lines().filter(|line| line.starts_with(" \"")).filter_map(quoted).collect()))
+        });
+        read.collect()
+    };
+    let own = packages("Cargo.lock");
+    assert!(own["bomp-search"].contains("tch"), "{own:?}");
+    let mut compared = 0;
+    for lock in
+        ["tests/fuzz/Cargo.lock", "firmware-sim/firmware/Cargo.lock", "firmware-sim/samples/rust/Cargo.lock"]
+    {
+        for (name, dependencies) in packages(lock) {
+            // Dependencies of tests are locked where the tests are.
+            let Some(known) = own.get(&name) else { continue };
+            assert!(dependencies.is_subset(known), "{lock}: {name}: {:?}", dependencies.difference(known));
+            compared += 1;
+        }
+    }
+    assert!(compared >= 5, "{compared}");
+    // Targets of fuzzing do without what is optional.
+    let manifest = std::fs::read_to_string(workspace().join("search/Cargo.toml")).unwrap();
+    let left_out = |name: &str| {
+        name == "proptest"
+            || manifest
+                .lines()
+                .any(|line| line.starts_with(&format!("{name} =")) && line.contains("optional"))
+    };
+    let fuzzed = packages("tests/fuzz/Cargo.lock");
+    let missing: Vec<_> =
+        own["bomp-search"].difference(&fuzzed["bomp-search"]).filter(|name| !left_out(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "tests/fuzz/Cargo.lock lacks {missing:?}: `cargo metadata` in tests/fuzz adds them"
+    );
+}
