@@ -15,10 +15,10 @@ use bomp_export::board::Board;
 
 use crate::error::SimError;
 use crate::process::Process;
-use crate::protocol::{
+use crate::{POLL, Progress, Stage};
+use bomp_device::protocol::{
     CALIBRATION_INSTRUCTIONS, CALIBRATION_PASSES, EXIT_DONE, IMAGES, LOGITS, REPORT, REPORT_WORDS, TICKS,
 };
-use crate::{POLL, Progress, Stage};
 
 /// The emulator, which `cargo xtask setup` installs.
 pub(crate) const QEMU: &str = "qemu-system-arm";

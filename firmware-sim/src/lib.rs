@@ -23,8 +23,6 @@ pub mod library;
 pub mod monitor;
 mod process;
 #[allow(unreachable_pub, reason = "the firmware compiles it as a public module")]
-#[path = "../firmware/src/protocol.rs"]
-mod protocol;
 mod toolchain;
 pub mod verdict;
 

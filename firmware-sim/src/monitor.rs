@@ -1,19 +1,12 @@
 //! The device protocol from the host's side: what the runner of MLPerf Tiny does, over the emulator's standard input and
-//! output. `firmware/src/monitor.rs` is the language; it is compiled here too, so that it is tested without a device.
-
-#[allow(unreachable_pub, reason = "the firmware compiles it as a public module")]
-#[allow(dead_code, reason = "the device's side, which only tests run here")]
-#[path = "../firmware/src/monitor.rs"]
-pub(crate) mod language;
-#[cfg(test)]
-mod tests;
+//! output. [`bomp_device::monitor`] is the language.
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use bomp_export::board::Board;
@@ -31,6 +24,12 @@ use crate::{Config, Progress, Stage, elf};
 const CHUNK: usize = 31;
 /// The line that ends every answer.
 const READY: &str = "m-ready";
+/// Lines of an answer, at most; the device's longest to a command that is sent here has nine.
+const MOST_LINES: usize = 32;
+/// Bytes of a line that has no logits, at most.
+const LINE_BYTES: usize = 512;
+/// Bytes of a logit and the comma before it, at most.
+const LOGIT_BYTES: usize = 12;
 
 /// What a run over the protocol showed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +62,7 @@ struct Link {
     board: &'static Board,
     child: Child,
     input: ChildStdin,
-    lines: Receiver<String>,
+    lines: Receiver<Result<String, String>>,
     timeout: Duration,
     done: usize,
 }
@@ -77,7 +76,9 @@ impl Drop for Link {
 }
 
 impl Link {
-    fn open(board: &'static Board, image: &Path, folder: &Path, timeout: Duration) -> Result<Self, SimError> {
+    /// Starts the image and waits until it listens; its lines have at most `limit` bytes.
+    fn open(config: &Config, image: &Path, folder: &Path, limit: usize) -> Result<Self, SimError> {
+        let (board, timeout) = (Board::find(&config.board)?, config.timeout);
         let failed = |cause| SimError::Program { program: QEMU.into(), cause };
         let errors = folder.join("console.log");
         let errors_file = File::create(&errors).map_err(|cause| SimError::File { path: errors, cause })?;
@@ -87,11 +88,11 @@ impl Link {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for");
         };
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(MOST_LINES);
         // Ends with the emulator, which closes its side.
         std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line.trim_end().to_owned()).is_err() {
+            for line in bounded_lines(BufReader::new(output), limit) {
+                if sender.send(line).is_err() {
                     return;
                 }
             }
@@ -107,8 +108,13 @@ impl Link {
         let started = Instant::now();
         loop {
             match self.lines.recv_timeout(self.timeout.saturating_sub(started.elapsed())) {
-                Ok(line) if line == READY => return Ok(lines),
-                Ok(line) => lines.push(line),
+                Ok(Ok(line)) if line == READY => return Ok(lines),
+                Ok(Ok(_)) if lines.len() == MOST_LINES => {
+                    let message = format!("it answered with more than {MOST_LINES} lines");
+                    return Err(self.failed("none".into(), message));
+                }
+                Ok(Ok(line)) => lines.push(line),
+                Ok(Err(problem)) => return Err(self.failed("none".into(), problem)),
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(SimError::Stalled {
                         board: self.board.name,
@@ -177,6 +183,25 @@ impl Link {
     }
 }
 
+/// The lines of a device, without their ends. A line of more than `limit` bytes is an error, after which nothing is read.
+fn bounded_lines(mut from: impl BufRead, limit: usize) -> impl Iterator<Item = Result<String, String>> {
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        let most = limit as u64 + 1;
+        let count =
+            if ended { 0 } else { from.by_ref().take(most).read_until(b'\n', &mut line).unwrap_or(0) };
+        if count == 0 {
+            return None;
+        }
+        if line.len() > limit && !line.ends_with(b"\n") {
+            ended = true;
+            return Some(Err(format!("it sent a line of more than {limit} bytes")));
+        }
+        Some(Ok(String::from_utf8_lossy(&line).trim_end().to_owned()))
+    })
+}
+
 /// The emulator with the firmware's protocol on its standard input and output.
 fn emulator(board: &Board, image: &Path) -> Command {
     let mut command = Command::new(QEMU);
@@ -201,7 +226,8 @@ pub fn drive(config: &Config, progress: &mut Progress<'_>) -> Result<Session, Si
     let classes = model.classes();
     let folder = crate::folder(config)?;
     let image = built(config, (&blob, &model), images.input, folder.path(), progress)?;
-    let mut link = Link::open(board, &image, folder.path(), config.timeout)?;
+    let limit = LINE_BYTES + LOGIT_BYTES * classes;
+    let mut link = Link::open(config, &image, folder.path(), limit)?;
     let name = link.bracket("name", "m-name-dut-[")?;
     let profile = link.bracket("profile", "m-profile-[")?;
     let model_name = link.bracket("profile", "m-model-[")?;
@@ -270,4 +296,22 @@ fn built(
     let inspected = elf::inspect(&image, blob, board)?;
     crate::enough_ram(&inspected, board)?;
     Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounded_lines;
+
+    #[test]
+    fn a_line_of_a_device_has_a_limit() {
+        let lines = |bytes: &'static [u8]| bounded_lines(bytes, 4).collect::<Vec<_>>();
+        let line = |text: &str| Ok(text.to_owned());
+        assert_eq!(lines(b"abc\r\n\nabcd\nab"), [line("abc"), line(""), line("abcd"), line("ab")]);
+        assert_eq!(lines(b"a\xffb\n"), [line("a\u{fffd}b")]);
+        let too_long = Err("it sent a line of more than 4 bytes".to_owned());
+        assert_eq!(lines(b"ab\nabcde\nab\n"), [line("ab"), too_long.clone()]);
+        // A device that never ends its line is not read for ever.
+        let endless = std::io::BufReader::new(std::io::repeat(b'x'));
+        assert_eq!(bounded_lines(endless, 4).collect::<Vec<_>>(), [too_long]);
+    }
 }

@@ -1,12 +1,9 @@
-//! What the firmware's programs share: the model, the clock, the host behind semihosting, and how each kind of defect ends.
+//! What the firmware's programs share: the model, and how each kind of defect ends.
 #![no_std]
 
-pub mod clock;
 pub mod high_water;
-pub mod host;
-pub mod monitor;
-pub mod protocol;
 
+use bomp_device::{host, protocol};
 use cortex_m_rt::{ExceptionFrame, exception};
 
 include!(concat!(env!("OUT_DIR"), "/sizes.rs"));

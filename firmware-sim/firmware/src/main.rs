@@ -1,5 +1,5 @@
 //! Runs one packed model on a Cortex-M: checks it, classifies the images that the host holds, counts instructions and
-//! memory, and reports. `bomp-sim run` builds and drives it; [`bomp_firmware::protocol`] is what the two agree on.
+//! memory, and reports. `bomp-sim run` builds and drives it; [`bomp_device::protocol`] is what the two agree on.
 #![no_std]
 #![no_main]
 
@@ -8,9 +8,10 @@ use core::hint::black_box;
 use bomp_runtime::{Arena, RunError};
 use cortex_m_rt::entry;
 
-use bomp_firmware::clock::Clock;
-use bomp_firmware::host::{self, File, Mode};
-use bomp_firmware::{ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, Model, high_water, protocol};
+use bomp_device::clock::Clock;
+use bomp_device::host::{self, File, Mode};
+use bomp_device::protocol;
+use bomp_firmware::{ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, Model, high_water};
 
 #[entry]
 fn main() -> ! {

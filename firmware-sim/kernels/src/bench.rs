@@ -1,5 +1,6 @@
 //! The layers whose instructions are counted.
 
+use bomp_device::clock::Clock;
 use bomp_runtime::kernels::{Kernels, Native};
 use bomp_runtime::layer::{Kind, Layer, Op, Shape};
 use bomp_runtime::quant::{AddScale, WEIGHT_BITS};
@@ -7,7 +8,6 @@ use cortex_m_semihosting::hprintln;
 
 use crate::CALLS;
 use crate::cases::{Buffers, Case, Memory};
-use crate::clock::Clock;
 
 const fn shape(height: usize, width: usize, channels: usize) -> Shape {
     Shape { height, width, channels }
@@ -59,7 +59,7 @@ pub fn run(clock: &Clock, memory: &mut Memory) {
     say("pool", 0, pool.macs(), ticks);
 }
 
-fn with_weights(clock: &Clock, memory: &mut Memory, case: &Case) -> u32 {
+fn with_weights(clock: &Clock, memory: &mut Memory, case: &Case) -> u64 {
     let mut logits = [0; 10];
     case_ticks(clock, memory, case, |layer, Buffers { input, output, scratch, .. }| {
         let length = layer.output.shape.elements().unwrap_or(0);
@@ -78,14 +78,14 @@ fn case_ticks(
     memory: &mut Memory,
     case: &Case,
     mut call: impl FnMut(&Layer<'_>, &mut Buffers<'_>),
-) -> u32 {
+) -> u64 {
     case.with(memory, |layer, mut buffers| {
         let mut once = || call(core::hint::black_box(layer), &mut buffers);
         once();
-        clock.measure(|| (0..CALLS).for_each(|_| once()))
+        clock.measure(|| (0..CALLS).for_each(|_| once())).0
     })
 }
 
-fn say(name: &str, bits: u8, macs: usize, ticks: u32) {
+fn say(name: &str, bits: u8, macs: usize, ticks: u64) {
     hprintln!("bench {} {} {} {}", name, bits, macs, ticks);
 }

@@ -13,33 +13,31 @@
 mod bench;
 mod cases;
 mod check;
-mod clock;
 mod networks;
 
+use bomp_device::clock::Clock;
+use bomp_device::host::exit;
+use bomp_device::protocol::{EXIT_DONE, EXIT_FAULT, EXIT_PANIC};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
-use cortex_m_semihosting::{hprintln, syscall};
+use cortex_m_semihosting::hprintln;
 
 /// Calls that are measured together; one before them is not.
 pub(crate) const CALLS: u32 = 8;
-
-/// What a program says to end with exit code 0.
-const APPLICATION_EXIT: usize = 0x20026;
-const SYS_EXIT_EXTENDED: usize = 0x20;
 
 #[entry]
 fn main() -> ! {
     static mut MEMORY: cases::Memory = cases::Memory::NEW;
     static mut NETWORK_MEMORY: networks::Memory = networks::Memory::NEW;
     allow_helium();
-    let Some(peripherals) = cortex_m::Peripherals::take() else { exit(1) };
-    let clock = clock::Clock::start(peripherals.SYST);
+    let Some(peripherals) = cortex_m::Peripherals::take() else { exit(EXIT_FAULT) };
+    let clock = Clock::start(peripherals.SYST);
     for passes in [1_000, 1_001_000] {
         hprintln!("calibration {} {}", passes, clock.calibrate(passes));
     }
     bench::run(&clock, MEMORY);
     networks::run(&clock, NETWORK_MEMORY);
     check::run(MEMORY);
-    exit(0)
+    exit(EXIT_DONE)
 }
 
 /// Lets a processor that has floating point and Helium, which share the switch, use them; on others nothing is there.
@@ -51,22 +49,14 @@ fn allow_helium() {
     cortex_m::asm::isb();
 }
 
-/// Ends the program with an exit code of 0..=255.
-fn exit(code: usize) -> ! {
-    loop {
-        // SAFETY: EXIT_EXTENDED takes a reason and a code.
-        unsafe { syscall(SYS_EXIT_EXTENDED, &[APPLICATION_EXIT, code]) };
-    }
-}
-
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     hprintln!("{}", info);
-    exit(101)
+    exit(EXIT_PANIC)
 }
 
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     hprintln!("hard fault at {:#010x}", frame.pc());
-    exit(102)
+    exit(EXIT_FAULT)
 }

@@ -1,12 +1,8 @@
 //! The commands of the device: any bytes are answered, and none writes outside the image.
 #![no_main]
 
-#[path = "../../../firmware-sim/firmware/src/monitor.rs"]
-#[allow(dead_code)]
-mod monitor;
-
+use bomp_device::monitor::{Device, Monitor};
 use libfuzzer_sys::fuzz_target;
-use monitor::{Device, Monitor};
 
 /// A device of 6 elements whose inference is a sum.
 #[derive(Default)]

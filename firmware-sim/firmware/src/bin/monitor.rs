@@ -1,5 +1,5 @@
 //! Answers the commands of the MLPerf Tiny runner on the console; `bomp-sim monitor` builds and drives it.
-//! [`bomp_firmware::monitor`] is the language.
+//! [`bomp_device::monitor`] is the language.
 #![no_std]
 #![no_main]
 
@@ -8,12 +8,11 @@ use core::hint::black_box;
 use bomp_runtime::Arena;
 use cortex_m_rt::entry;
 
-use bomp_firmware::clock::Clock;
-use bomp_firmware::host::{self, Console};
-use bomp_firmware::monitor::{Device, Monitor};
-use bomp_firmware::{
-    ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, MODEL_NAME, Model, TICKS_PER_SECOND, protocol,
-};
+use bomp_device::clock::Clock;
+use bomp_device::host::{self, Console};
+use bomp_device::monitor::{Device, Monitor};
+use bomp_device::protocol;
+use bomp_firmware::{ARENA_BYTES, CLASSES, INPUT_ELEMENTS, MODEL, MODEL_NAME, Model, TICKS_PER_SECOND};
 
 struct Board {
     console: Console,

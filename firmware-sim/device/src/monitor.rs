@@ -1,8 +1,8 @@
 //! The command language of the MLPerf Tiny runner (EEMBC's, as mlcommons/tiny documents it), for any device.
 //!
 //! A command ends with `%`, an answer with the line `m-ready`. Lines that begin with `m-` are results, with `e-` errors.
-//! Both sides compile this file: the firmware to answer, the host to test it without a device. Any bytes whatever are
-//! answered; none can panic or write outside the image.
+//! The firmware answers with this module, and the host tests it without a device. Any bytes whatever are answered; none can
+//! panic or write outside the image.
 //!
 //! | command | answer |
 //! | --- | --- |
@@ -15,6 +15,8 @@
 //! | `infer N [W]` | W inferences to warm up (10 if not given), N that are timed, then the results |
 //! | `results` | `m-results-[...]`, the int32 logits of the last inference |
 //! | `help` | the commands |
+
+use heapless::Vec;
 
 /// What a device must be able to do.
 pub trait Device {
@@ -34,6 +36,10 @@ pub trait Device {
 
 /// Longest command; the runner's are shorter.
 const LINE_BYTES: usize = 80;
+/// Bytes of an answer that are sent together, at most.
+const REPLY_BYTES: usize = 64;
+/// Digits of the largest number.
+const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
 /// The command set, by the name that runners look for.
 const PROFILE: &[u8] = b"ULPMark for tinyML Firmware V0.0.1";
 /// Most inferences of one command: no command can take the device for days.
@@ -44,9 +50,12 @@ const PRINTED: usize = 8;
 /// The state between two bytes.
 pub struct Monitor<D> {
     device: D,
-    line: [u8; LINE_BYTES],
-    /// Bytes of the command so far, those that did not fit included.
-    length: usize,
+    /// The command so far.
+    line: Vec<u8, LINE_BYTES>,
+    /// Whether bytes of the command did not fit.
+    is_too_long: bool,
+    /// What has not been sent of the line that is being answered.
+    reply: Vec<u8, REPLY_BYTES>,
     /// Bytes that the host announced, 0 before.
     expected: usize,
     /// Bytes that have come.
@@ -56,7 +65,7 @@ pub struct Monitor<D> {
 impl<D: Device> Monitor<D> {
     /// Nothing is loaded, nothing said.
     pub const fn new(device: D) -> Self {
-        Self { device, line: [0; LINE_BYTES], length: 0, expected: 0, loaded: 0 }
+        Self { device, line: Vec::new(), is_too_long: false, reply: Vec::new(), expected: 0, loaded: 0 }
     }
 
     /// The device.
@@ -72,19 +81,16 @@ impl<D: Device> Monitor<D> {
     /// Takes the next byte; the one that ends a command is answered.
     pub fn receive(&mut self, byte: u8) {
         if byte == b'%' {
-            let line = self.line;
-            match line.get(..self.length) {
-                Some(command) => self.answer(command),
-                None => self.say(b"e-[Command too long]\r\n"),
+            let command = core::mem::take(&mut self.line);
+            if core::mem::take(&mut self.is_too_long) {
+                self.say(b"e-[Command too long]\r\n");
+            } else {
+                self.answer(&command);
             }
-            self.length = 0;
             self.say(b"m-ready\r\n");
-            return;
+        } else if self.line.push(byte).is_err() {
+            self.is_too_long = true;
         }
-        if let Some(place) = self.line.get_mut(self.length) {
-            *place = byte;
-        }
-        self.length = self.length.saturating_add(1);
     }
 
     fn answer(&mut self, command: &[u8]) {
@@ -170,11 +176,11 @@ impl<D: Device> Monitor<D> {
     }
 
     fn print(&mut self) {
-        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        const HEXADECIMAL: [u8; 16] = *b"0123456789abcdef";
         for index in 0..self.loaded {
             let byte = self.device.image().get(index).map_or(0, |&element| element as u8 ^ 0x80);
             let digits =
-                [byte >> 4, byte & 15].map(|digit| DIGITS.get(usize::from(digit)).map_or(b'?', |&d| d));
+                [byte >> 4, byte & 15].map(|digit| HEXADECIMAL.get(usize::from(digit)).map_or(b'?', |&d| d));
             let starts = index % PRINTED == 0;
             self.say(if starts { b"m-buffer-" } else { b"-" });
             self.say(&digits);
@@ -227,21 +233,25 @@ impl<D: Device> Monitor<D> {
 
     /// In decimal.
     fn number(&mut self, mut value: u64) {
-        let mut digits = [b'0'; 20];
-        let mut used = 0;
-        for place in digits.iter_mut().rev() {
-            *place = b'0' + (value % 10) as u8;
+        // From the last digit on; there is room for all.
+        let mut digits = Vec::<u8, DIGITS>::new();
+        while digits.push(b'0' + (value % 10) as u8).is_ok() && value >= 10 {
             value /= 10;
-            used += 1;
-            if value == 0 {
-                break;
-            }
         }
-        self.say(digits.get(digits.len().saturating_sub(used)..).unwrap_or(b""));
+        for &digit in digits.iter().rev() {
+            self.say(&[digit]);
+        }
     }
 
+    /// Puts `text` behind what has been said, and sends whole lines and whatever fills [`REPLY_BYTES`].
     fn say(&mut self, text: &[u8]) {
-        self.device.send(text);
+        for &byte in text {
+            let _ = self.reply.push(byte);
+            if byte == b'\n' || self.reply.is_full() {
+                self.device.send(&self.reply);
+                self.reply.clear();
+            }
+        }
     }
 }
 

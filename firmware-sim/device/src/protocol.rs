@@ -1,8 +1,7 @@
-//! What the batch firmware and its host agree on; both compile this file.
+//! What the batch firmware and its host agree on.
 //!
 //! The device reads [`IMAGES`] to its end, appends to [`LOGITS`] and [`TICKS`] after each image, writes [`REPORT`] last
 //! and exits with one of the codes below. All files lie in the emulator's working folder; numbers are little-endian.
-#![allow(dead_code, reason = "each side uses its part")]
 
 use core::ffi::CStr;
 

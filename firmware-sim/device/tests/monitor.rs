@@ -1,6 +1,6 @@
 //! The device's side of the protocol without a device: every command, every mistake, and any bytes whatever.
 
-use super::language::{Device, Monitor};
+use bomp_device::monitor::{Device, Monitor};
 
 /// Two classes: the sum of the pixels, and minus that.
 struct Fake {
@@ -126,4 +126,35 @@ fn any_bytes_are_answered() {
     }
     let ready = monitor.device().said.windows(8).filter(|line| line == b"m-ready\r").count();
     assert!(answers > 10_000 && ready >= answers, "{ready} of {answers}");
+}
+
+#[test]
+fn an_answer_is_sent_by_lines() {
+    struct Count(usize);
+    impl Device for Count {
+        fn send(&mut self, text: &[u8]) {
+            assert!(text.len() <= 64, "{} bytes at once", text.len());
+            self.0 += 1;
+        }
+        fn microseconds(&mut self) -> u64 {
+            u64::MAX
+        }
+        fn model(&self) -> &str {
+            "a name that is a little longer than what a device sends at once, as names of models may be"
+        }
+        fn image(&mut self) -> &mut [i8] {
+            &mut []
+        }
+        fn infer(&mut self) -> bool {
+            false
+        }
+        fn logits(&self) -> &[i32] {
+            &[]
+        }
+    }
+    let mut monitor = Monitor::new(Count(0));
+    "timestamp%".bytes().for_each(|byte| monitor.receive(byte));
+    assert_eq!(monitor.device().0, 2);
+    "profile%".bytes().for_each(|byte| monitor.receive(byte));
+    assert_eq!(monitor.device().0, 2 + 4);
 }
