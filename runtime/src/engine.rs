@@ -53,7 +53,7 @@ impl<'a, K: Kernels> Model<'a, K> {
     /// ```
     /// use bomp_runtime::{Model, kernels::{Needs, NativeFor}};
     /// // What a build script writes: `Model::new(&blob)?.needs().bits()`.
-    /// const NEEDS: u32 = Needs::CONVOLUTION.and(Needs::width(4)).and(Needs::classifier_width(4)).bits();
+    /// const NEEDS: u32 = Needs::CONVOLUTION.union(Needs::width(4)).union(Needs::classifier_width(4)).bits();
     /// # fn load(blob: &[u8]) -> Result<(), bomp_runtime::ModelError> {
     /// let model = Model::<NativeFor<NEEDS>>::load(blob)?;
     /// # let _ = model; Ok(()) }
@@ -133,7 +133,7 @@ impl<'a, K: Kernels> Model<'a, K> {
     #[must_use]
     pub fn needs(&self) -> Needs {
         let layers = self.layers().enumerate();
-        layers.fold(Needs::NOTHING, |needs, (index, layer)| needs.and(self.needs_of(index, &layer)))
+        layers.fold(Needs::NOTHING, |needs, (index, layer)| needs.union(self.needs_of(index, &layer)))
     }
 
     /// Bytes of RAM that [`Self::run`] needs for activations and scratch.
@@ -223,7 +223,7 @@ impl<'a, K: Kernels> Model<'a, K> {
         logits: &mut [i32],
         observe: impl FnMut(usize, &[i8]),
     ) -> Result<(), RunError> {
-        const { assert!(W::OFFERS.covers(Needs::EVERYTHING), "the model was not checked for these kernels") };
+        const { assert!(W::OFFERS.contains(Needs::EVERYTHING), "the model was not checked for these kernels") };
         self.execute::<W>(input, arena, logits, observe)
     }
 
@@ -277,7 +277,7 @@ impl<'a, K: Kernels> Model<'a, K> {
                 };
                 W::classifier(layer, input, logits, words(scratch));
             }
-            Op::Add { b, scale } if W::OFFERS.covers(Needs::ADD) => {
+            Op::Add { b, scale } if W::OFFERS.contains(Needs::ADD) => {
                 // The first operand is moved to the output's place unless it is there; unless it is the second operand
                 // that is there, then the roles change, which the symmetric arithmetic allows.
                 let Some(second) = self.records.tensor(b) else { return broken_invariant() };
@@ -289,7 +289,7 @@ impl<'a, K: Kernels> Model<'a, K> {
                     }
                     (range(second), scale)
                 };
-                if other == target && W::OFFERS.covers(Needs::ADD_TO_SELF) {
+                if other == target && W::OFFERS.contains(Needs::ADD_TO_SELF) {
                     if let Ok([place, scratch]) = arena.get_disjoint_mut([target, scratch]) {
                         W::add_to_self(layer.quantisation, scale, place, words(scratch));
                     }
@@ -299,7 +299,7 @@ impl<'a, K: Kernels> Model<'a, K> {
                     broken_invariant();
                 }
             }
-            Op::Depthwise(..) if source.start == target.start && W::OFFERS.covers(Needs::DEPTHWISE) => {
+            Op::Depthwise(..) if source.start == target.start && W::OFFERS.contains(Needs::DEPTHWISE) => {
                 let Ok([place, scratch]) = arena.get_disjoint_mut([source, scratch]) else {
                     return broken_invariant();
                 };
@@ -311,13 +311,13 @@ impl<'a, K: Kernels> Model<'a, K> {
                 };
                 let scratch = words(scratch);
                 match layer.op {
-                    Op::Convolution(..) if W::OFFERS.covers(Needs::CONVOLUTION) => {
+                    Op::Convolution(..) if W::OFFERS.contains(Needs::CONVOLUTION) => {
                         W::convolution(layer, input, output, scratch);
                     }
-                    Op::Depthwise(..) if W::OFFERS.covers(Needs::DEPTHWISE) => {
+                    Op::Depthwise(..) if W::OFFERS.contains(Needs::DEPTHWISE) => {
                         W::depthwise(layer, input, output, scratch);
                     }
-                    Op::AveragePool { .. } if W::OFFERS.covers(Needs::AVERAGE_POOL) => {
+                    Op::AveragePool { .. } if W::OFFERS.contains(Needs::AVERAGE_POOL) => {
                         W::average_pool(layer, input, output, scratch);
                     }
                     // Kinds that the kernels do not offer, which `load` refuses, and those that are dealt with above.

@@ -179,14 +179,14 @@ fn run(bytes: &[u8], input: &[i8]) -> Option<Vec<i32>> {
 /// What [`blob`] needs: a depthwise convolution of 3x3 at stride 1, an add, a gathered convolution of 5 bits to 3 channels, a
 /// pool, and a classifier with a fan-in of 3.
 const NEEDS: Needs = Needs::DEPTHWISE
-    .and(Needs::depthwise_loop(2, 1))
-    .and(Needs::ADD)
-    .and(Needs::CONVOLUTION)
-    .and(Needs::GATHER)
-    .and(Needs::width(5))
-    .and(Needs::RARE_FACTOR)
-    .and(Needs::AVERAGE_POOL)
-    .and(Needs::ODD_CLASSIFIER);
+    .union(Needs::depthwise_loop(2, 1))
+    .union(Needs::ADD)
+    .union(Needs::CONVOLUTION)
+    .union(Needs::GATHER)
+    .union(Needs::width(5))
+    .union(Needs::RARE_FACTOR)
+    .union(Needs::AVERAGE_POOL)
+    .union(Needs::ODD_CLASSIFIER);
 
 /// Loads and runs with the kernels of one set; an error tells what is missing.
 fn run_on<K: Kernels>(bytes: &[u8]) -> Result<Vec<i32>, ModelError> {

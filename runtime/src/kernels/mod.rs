@@ -44,8 +44,8 @@ pub type NativeFor<const NEEDS: u32> = Portable<NEEDS>;
 /// `layer.op` is of the function's kind. `scratch` has [`scratch_words`] words of the layer's [`crate::layer::Geometry`], with anything in them; what is left in
 /// them does not matter.
 pub trait Kernels {
-    /// What of it is there. A layer that needs more must not be given to it: [`crate::Model::load`] sees to that, and what
-    /// its results are nobody says.
+    /// The parts that are there. For a layer that needs more the result is unspecified; [`crate::Model::load`] refuses models
+    /// with such layers.
     const OFFERS: Needs = Needs::EVERYTHING;
 
     /// Convolution over all input channels, [H, W, C_IN] to [H', W', C_OUT], requantised.

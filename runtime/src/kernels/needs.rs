@@ -115,23 +115,23 @@ impl Needs {
                 let plan = ConvolutionPlan::new(window, weights.fan_in, geometry.input, geometry.output);
                 let gather = if plan.gathers() { Self::GATHER } else { Self::NOTHING };
                 let rare = rare(weights.channels.len() < 4 || has_rare_factor(weights));
-                Self::CONVOLUTION.and(gather).and(Self::width(weights.bits)).and(rare)
+                Self::CONVOLUTION.union(gather).union(Self::width(weights.bits)).union(rare)
             }
             Op::Depthwise(window, weights) => {
                 let pairs = DepthwisePlan::new(window, geometry.output).pairs();
                 Self::DEPTHWISE
-                    .and(Self::depthwise_loop(pairs, window.stride))
-                    .and(rare(has_rare_factor(weights)))
+                    .union(Self::depthwise_loop(pairs, window.stride))
+                    .union(rare(has_rare_factor(weights)))
             }
             Op::Classifier(weights) => {
                 let odd = !weights.fan_in.is_multiple_of(8);
                 let rows = if odd { Self::ODD_CLASSIFIER } else { Self::classifier_width(weights.bits) };
-                rows.and(rare(has_rare_factor(weights)))
+                rows.union(rare(has_rare_factor(weights)))
             }
             Op::AveragePool { .. } => Self::AVERAGE_POOL,
             Op::Add { b, scale } => {
                 let to_self = if b == layer.source { Self::ADD_TO_SELF } else { Self::NOTHING };
-                Self::ADD.and(to_self).and(rare(!one_step_add(scale, layer.quantisation.zero_point)))
+                Self::ADD.union(to_self).union(rare(!one_step_add(scale, layer.quantisation.zero_point)))
             }
         }
     }
@@ -148,21 +148,21 @@ impl Needs {
         Self(bits & Self::EVERYTHING.0)
     }
 
-    /// What is in either.
+    /// The parts of both.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in this and not in `other`.
+    /// The parts of this that are not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether all of `other` is in this.
+    /// Whether all parts of `other` are in this.
     #[must_use]
-    pub const fn covers(self, other: Self) -> bool {
+    pub const fn contains(self, other: Self) -> bool {
         other.0 & !self.0 == 0
     }
 
@@ -207,7 +207,7 @@ mod tests {
         let mut seen = HashSet::new();
         for bits in 0..=u8::MAX {
             for need in [Needs::width(bits), Needs::classifier_width(bits)] {
-                assert_eq!(Needs::EVERYTHING.covers(need), WEIGHT_BITS.contains(&bits), "{bits} bits");
+                assert_eq!(Needs::EVERYTHING.contains(need), WEIGHT_BITS.contains(&bits), "{bits} bits");
                 assert!(!WEIGHT_BITS.contains(&bits) || seen.insert(need.bits()), "{bits} bits");
             }
         }

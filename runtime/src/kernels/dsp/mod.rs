@@ -48,7 +48,7 @@ pub struct Dsp<const NEEDS: u32 = { Needs::EVERYTHING.bits() }>;
 
 /// Whether kernels for `needs`, as [`Needs::bits`], have `part`.
 const fn has(needs: u32, part: Needs) -> bool {
-    Needs::from_bits(needs).covers(part)
+    Needs::from_bits(needs).contains(part)
 }
 
 impl<const NEEDS: u32> Kernels for Dsp<NEEDS> {

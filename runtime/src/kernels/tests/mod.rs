@@ -66,10 +66,10 @@ fn equals_the_reference(kernel: Kernel) {
             let name = || std::format!("{kernel:?}, {bits} bits, seed {seed}: {:?}", case.geometry);
             assert_eq!(compute::<Portable>(&case), expected, "portable: {}", name());
             assert_eq!(compute::<Dsp>(&case), expected, "dsp: {}", name());
-            seen = seen.and(Needs::of(&case.geometry, &case.layer()));
+            seen = seen.union(Needs::of(&case.geometry, &case.layer()));
         }
         std::println!("{kernel:?}, {bits} bits: {} cases equal the reference", cases());
-        assert!(cases() < 500 || kernel == Kernel::Pool || seen.covers(Needs::RARE_FACTOR), "{seen}");
+        assert!(cases() < 500 || kernel == Kernel::Pool || seen.contains(Needs::RARE_FACTOR), "{seen}");
     }
 }
 
@@ -168,7 +168,7 @@ fn same_without<const NEEDS: u32>() {
         for bits in kernel.widths() {
             for seed in 0..125 {
                 let case = Case::new(kernel, bits, seed);
-                if !offers.covers(Needs::of(&case.geometry, &case.layer())) {
+                if !offers.contains(Needs::of(&case.geometry, &case.layer())) {
                     refused += 1;
                     continue;
                 }
@@ -194,7 +194,7 @@ macro_rules! leave_out {
         let mut all = Needs::NOTHING;
         $(
             same_without::<{ Needs::EVERYTHING.without($part).bits() }>();
-            all = all.and($part);
+            all = all.union($part);
         )*
         assert_eq!(all, Needs::EVERYTHING, "a part that is not tested");
     };
