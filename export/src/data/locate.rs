@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
-use super::folder::subfolders;
+use super::folder::{like_parts, subfolders};
 
 /// As deep as a data set is looked for.
 const DEPTH: usize = 2;
@@ -30,6 +30,10 @@ pub(super) fn locate<T>(
             0 => {}
             1 => return Ok(found.pop()),
             _ => {
+                let paths: Vec<&Path> = found.iter().map(|(path, _)| path.as_path()).collect();
+                if let Some(problem) = parts(&paths) {
+                    return Err(DataError::Unusable { path: folder.to_owned(), problem });
+                }
                 let names: Vec<String> =
                     found.iter().take(4).map(|(path, _)| format!("`{}`", path.display())).collect();
                 return Err(DataError::Unusable {
@@ -55,4 +59,24 @@ pub(super) fn locate<T>(
         }
     }
     Ok(None)
+}
+
+/// What to do about data sets side by side that are parts of one by their names.
+fn parts(paths: &[&Path]) -> Option<String> {
+    let (first, rest) = paths.split_first()?;
+    if rest.iter().any(|path| path.parent() != first.parent()) {
+        return None;
+    }
+    let names: Vec<&str> = paths.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    let parts = like_parts(&names)?;
+    let renamed: Vec<String> = parts.iter().map(|(name, part)| format!("`{name}` to `{part}`")).collect();
+    let mut wanted: Vec<&str> = parts.iter().map(|&(_, part)| part).collect();
+    wanted.sort_unstable();
+    let are_several = wanted.windows(2).any(|pair| pair[0] == pair[1]);
+    Some(format!(
+        "{} folders in it are parts of one data set by their names: rename {}{}",
+        parts.len(),
+        renamed.join(", "),
+        if are_several { ", putting the class folders of one part together" } else { "" }
+    ))
 }

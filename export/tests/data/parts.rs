@@ -126,6 +126,95 @@ fn classes_may_be_called_like_parts() {
 }
 
 #[test]
+fn parts_without_classes_are_never_classes() {
+    for names in [
+        &["train2017", "val2017"][..],
+        &["train2017", "val2017", "test2017"],
+        &["train1", "test1"],
+        &["train_0", "train_1", "test_0", "test_1"],
+        &["trainA", "trainB", "testA", "testB"],
+        &["train_images", "test_images"],
+        &["Train", "Test_set"],
+        &["train1", "train2"],
+        &["train2017", "val2017", "more"],
+    ] {
+        let folder = tempdir().unwrap();
+        for (index, name) in names.iter().enumerate() {
+            (0..10).for_each(|i| save(folder.path(), &format!("{name}/{i}.png"), grey(20 * index as u8 + i)));
+        }
+        for format in [Format::Auto, PLAIN] {
+            refused(folder.path(), format, &["no", "class", names[0]]);
+        }
+        if names[0] == "Train" {
+            continue;
+        }
+        refused(folder.path(), Format::Auto, &["parts of a data set by their names", "such as `class_t"]);
+        // The advice, followed.
+        for name in names {
+            fs::rename(folder.path().join(name), folder.path().join(format!("class_{name}"))).unwrap();
+        }
+        assert_eq!(data::load(folder.path(), Format::Auto).unwrap().class_names.len(), names.len());
+    }
+    // One class of such a name is a class.
+    let folder = tempdir().unwrap();
+    for (index, name) in ["train1", "trains", "tests", "bus"].iter().enumerate() {
+        (0..10).for_each(|i| save(folder.path(), &format!("{name}/{i}.png"), grey(20 * index as u8 + i)));
+    }
+    assert_eq!(data::load(folder.path(), Format::Auto).unwrap().class_names.len(), 4);
+}
+
+#[test]
+fn numbered_parts_are_to_be_called_what_they_are() {
+    let folder = tempdir().unwrap();
+    part(folder.path(), "train1", 0);
+    part(folder.path(), "test1", 100);
+    for format in [Format::Auto, PLAIN] {
+        refused(
+            folder.path(),
+            format,
+            &["parts of one data set", "rename `test1` to `test`, `train1` to `train`"],
+        );
+    }
+    // Half of the advice is no silent division of the training part.
+    fs::rename(folder.path().join("train1"), folder.path().join("train")).unwrap();
+    refused(folder.path(), PLAIN, &["test1: a test part by its name; call it `test`", "`unused`"]);
+    fs::rename(folder.path().join("test1"), folder.path().join("test")).unwrap();
+    assert_eq!(data::load(folder.path(), Format::Auto).unwrap().test.len(), 20);
+    fs::rename(folder.path().join("train"), folder.path().join("trainA")).unwrap();
+    part(folder.path(), "trainB", 50);
+    fs::rename(folder.path().join("test"), folder.path().join("testA")).unwrap();
+    refused(
+        folder.path(),
+        Format::Auto,
+        &["`trainB` to `train`, putting the class folders of one part together"],
+    );
+}
+
+#[test]
+fn pictures_with_masks_are_no_classes() {
+    for (pictures, masks) in [
+        ("img", "gt"),
+        ("imagesTr", "labelsTr"),
+        ("leftImg8bit", "gtFine"),
+        ("images", "masks"),
+        ("JPEGImages", "SegmentationClass"),
+        ("train_images", "train_masks"),
+        ("inputs", "targets"),
+    ] {
+        let folder = tempdir().unwrap();
+        for index in 0..10 {
+            save(folder.path(), &format!("{pictures}/{index}.png"), grey(index));
+            save(folder.path(), &format!("{masks}/{index}.png"), grey(100 + index));
+        }
+        refused(
+            folder.path(),
+            Format::Auto,
+            &["detection or segmentation", "not supported", "its one class"],
+        );
+    }
+}
+
+#[test]
 fn what_systems_leave_behind_is_passed_over() {
     let folder = tempdir().unwrap();
     part(folder.path(), "train", 0);

@@ -16,8 +16,8 @@ pub(super) enum Part {
 impl Part {
     const NAMES: [(Part, &[&str]); 3] = [
         (Part::Training, &["train", "training", "trn"]),
-        (Part::Validation, &["val", "valid", "validation", "dev"]),
-        (Part::Test, &["test", "testing", "tst"]),
+        (Part::Validation, &["val", "valid", "validation", "dev", "eval", "evaluation"]),
+        (Part::Test, &["test", "testing", "tst", "holdout"]),
     ];
 
     /// The part that a folder of this name is, in any case: `Train`, `training_set`, `testImages`.
@@ -35,6 +35,31 @@ impl Part {
     /// with folders in it is a part by such a name.
     pub(super) fn hinted(name: &str) -> Option<Part> {
         name.split(|letter: char| !letter.is_ascii_alphanumeric()).find_map(Part::named)
+    }
+
+    /// The part that a name speaks of with or without a number or a letter behind it: `train2017`, `test_0`, `trainA`.
+    pub(super) fn numbered(name: &str) -> Option<Part> {
+        let unnumbered = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        let mut letters = name.chars();
+        let last = letters.next_back().filter(char::is_ascii_alphabetic);
+        let rest = letters.as_str();
+        // Not the s of `trains`.
+        let is_apart = |last: char| {
+            last.is_ascii_uppercase() && rest.ends_with(|letter: char| letter.is_ascii_lowercase())
+                || rest.ends_with(|letter: char| !letter.is_ascii_alphanumeric())
+        };
+        Part::named(name)
+            .or_else(|| Part::named(unnumbered))
+            .or_else(|| last.filter(|&last| is_apart(last)).and_then(|_| Part::named(rest)))
+    }
+
+    /// The name that a folder of this part is best given.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Part::Training => "train",
+            Part::Validation => "val",
+            Part::Test => "test",
+        }
     }
 
     /// For messages.
@@ -94,12 +119,53 @@ pub(in super::super) fn is_left_behind(name: &str) -> bool {
     name.starts_with('.') || LEFT.contains(&name.to_lowercase().as_str())
 }
 
+/// The parts of a data set that folders of these names are, if they are rather that than classes: all of them, or those of two parts.
+pub(in super::super) fn like_parts<'a>(names: &[&'a str]) -> Option<Vec<(&'a str, &'static str)>> {
+    let parts: Vec<(&str, Part)> =
+        names.iter().filter_map(|name| Some((*name, Part::numbered(name)?))).collect();
+    let (_, first) = parts.first()?;
+    let are_parts =
+        parts.iter().any(|(_, part)| part != first) || names.len() > 1 && parts.len() == names.len();
+    are_parts.then(|| parts.into_iter().map(|(name, part)| (name, part.folder())).collect())
+}
+
 /// True when folders of these names are those of a data set for detection or segmentation instead of classes.
 pub(super) fn are_annotated<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> bool {
-    let is = |wanted: &'static [&'static str]| {
-        move |name: &str| wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
+    const PICTURES: &[&str] =
+        &["images", "imgs", "image", "img", "jpegimages", "leftimg8bit", "input", "inputs"];
+    const MARKS: &[&str] = &[
+        "labels",
+        "label",
+        "annotations",
+        "annotation",
+        "anno",
+        "masks",
+        "mask",
+        "bboxes",
+        "boxes",
+        "gt",
+        "gtfine",
+        "gtcoarse",
+        "groundtruth",
+        "seg",
+        "segmentation",
+        "segmentations",
+        "segmentationclass",
+        "trimaps",
+        "target",
+        "targets",
+    ];
+    // Before or behind the word may stand a part: `imagesTr`, `train_masks`.
+    const PARTS: &[&str] =
+        &["train", "training", "tr", "val", "validation", "va", "test", "testing", "ts", "te"];
+    let is = |words: &'static [&'static str]| {
+        move |name: &str| {
+            let letters = name.chars().filter(char::is_ascii_alphanumeric);
+            let name = letters.collect::<String>().to_lowercase();
+            let without =
+                |part: &&str| [name.strip_prefix(*part), name.strip_suffix(*part)].into_iter().flatten();
+            words.contains(&name.as_str()) || PARTS.iter().flat_map(without).any(|word| words.contains(&word))
+        }
     };
-    let pictures = is(&["images", "imgs", "image", "jpegimages"]);
-    let marks = is(&["labels", "label", "annotations", "masks", "mask", "bboxes"]);
-    names.clone().any(pictures) && names.any(marks)
+    names.clone().any(is(PICTURES)) && names.any(is(MARKS))
 }

@@ -6,7 +6,7 @@ use super::super::error::DataError;
 use super::super::foreign;
 use super::super::split::hold_out;
 use super::list::{DETECTION, Files, list, relabel};
-use super::names::{Entry, Part, are_annotated, visible};
+use super::names::{Entry, Part, are_annotated, like_parts, visible};
 use super::{quoted, unusable};
 
 /// The part of a folder without a test part that becomes the test part.
@@ -95,6 +95,18 @@ pub(super) fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Parts, Data
             [Some(training), validation, test].into_iter().flatten().all(|part| part.name != name)
         })
         .collect();
+    for entry in folders.iter().filter(|entry| others.contains(&entry.name.as_str())) {
+        if let Some(part) = Part::numbered(&entry.name)
+            && has_folders(entry)?
+        {
+            let problem = format!(
+                "a {} part by its name; call it `{}` to have it read, or give it a name that is no part, such as `unused`",
+                part.what(),
+                part.folder()
+            );
+            return Err(unusable(&entry.path, problem));
+        }
+    }
     if !others.is_empty() {
         notes.push(format!("beside the parts, not read: {}", quoted(&others)));
     }
@@ -141,6 +153,20 @@ pub(super) fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Parts, Data
 
 /// Class folders alone.
 fn undivided(folder: &Path, notes: &mut Vec<String>) -> Result<Parts, DataError> {
+    let entries = visible(folder)?;
+    let names: Vec<&str> =
+        entries.iter().filter(|entry| entry.is_folder).map(|entry| entry.name.as_str()).collect();
+    if let Some(parts) = like_parts(&names) {
+        let shown: Vec<&str> = parts.iter().map(|&(name, _)| name).collect();
+        let problem = format!(
+            "{} are parts of a data set by their names, but without class folders: nobody knows the classes of their images; sort \
+             these into one folder for each class, `train/CLASS` and `test/CLASS`; if the folders are classes, give them other names, \
+             such as `class_{}`",
+            quoted(&shown),
+            shown[0]
+        );
+        return Err(unusable(folder, problem));
+    }
     let (classes, files) = list(folder, notes)?;
     divide(folder, classes, &files, notes)
 }
@@ -181,7 +207,8 @@ fn only<'a>(folders: &[&'a Entry], part: Part) -> Result<Option<&'a Entry>, Data
         [one, other, ..] => Err(unusable(
             &other.path,
             format!(
-                "both this and `{}` are a {} part by their names; put them together or rename one",
+                "both this and `{}` are a {} part by their names; put their class folders together, or rename one to what is no part, such \
+                 as `unused`",
                 one.name,
                 part.what()
             ),
