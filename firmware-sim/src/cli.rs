@@ -111,7 +111,7 @@ struct RunArguments {
     /// Folder or `.npz` file of the data [default: BOMP_DATA, else Debian's Fashion-MNIST].
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Format of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC.
+    /// Format of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC[:crop|:stretch].
     #[arg(long, default_value_t = Format::Auto)]
     format: Format,
     /// Number of emulators that run at the same time [default: the number of cores].

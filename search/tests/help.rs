@@ -17,7 +17,19 @@ fn every_command_has_help_with_units() {
     let all = run(&["--help"]);
     let all = String::from_utf8_lossy(&all.stdout).into_owned();
     for (command, words) in [
-        ("data", &["[PATH]", "folder:HxWxC", "--validation", "--json"][..]),
+        (
+            "data",
+            &[
+                "[PATH]",
+                "npz:nchw",
+                "npz:nhwc",
+                "folder:HxWxC",
+                ":crop",
+                ":stretch",
+                "--validation",
+                "--json",
+            ][..],
+        ),
         (
             "run",
             &[

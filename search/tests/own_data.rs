@@ -53,7 +53,7 @@ fn data_are_looked_at_without_training() {
         "2 classes",
         "30 training, 3 validation, 6 test images",
         "always answering `usual`",
-        "3 test images are in the training part too",
+        "3 test images are in the training or validation part too",
         "note: the data are those in `data` in the folder that was named",
         "note: there is no folder `test`: `val` is the test part",
         "warning: classes are unequal",

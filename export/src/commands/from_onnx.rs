@@ -42,7 +42,7 @@ pub(super) struct FromOnnx {
     /// Folder or .npz file with the images [default: BOMP_DATA, or Fashion-MNIST where Debian installs it]
     #[arg(long, value_name = "PATH", requires = "check")]
     data: Option<PathBuf>,
-    /// Layout of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC
+    /// Layout of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC[:crop|:stretch]
     #[arg(long, default_value_t = Format::Auto, requires = "check")]
     format: Format,
     /// Use a sample of this many test images, stratified by class and the same in every call [default: all]
@@ -142,6 +142,7 @@ impl FromOnnx {
         let folder = self.data.clone().unwrap_or_else(data::default_folder);
         let dataset = data::load_for(&folder, self.format, evaluate::input(model)?)?;
         super::print_notes(&dataset.notes);
+        super::print_warnings(&dataset.warnings);
         dataset.expect(evaluate::input_shape(model), model.classes())?;
         let sample = data::test_sample(&dataset, SampleSize::new(self.images, SampleSize::All))?;
         let images = &sample.images;

@@ -152,6 +152,12 @@ fn print_notes(notes: &[String]) {
     }
 }
 
+fn print_warnings(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
 fn print_json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
     let text = text::json(&serde_json::to_string_pretty(value)?);
     Ok(writeln!(out, "{text}")?)

@@ -32,7 +32,7 @@ pub(super) struct Validate {
     /// Folder or .npz file with the images [default: BOMP_DATA, or Fashion-MNIST where Debian installs it]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Layout of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC
+    /// Layout of the data: auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder or folder:HxWxC[:crop|:stretch]
     #[arg(long, default_value_t = Format::Auto)]
     format: Format,
     /// Engine that runs the ONNX file of the same network, or `float` for the network before it was
@@ -106,6 +106,7 @@ impl Validate {
         let folder = self.data.clone().unwrap_or_else(data::default_folder);
         let dataset = data::for_model(&model, (&self.model, &blob), &folder, self.format)?;
         super::print_notes(&dataset.notes);
+        super::print_warnings(&dataset.warnings);
         dataset.expect(evaluate::input_shape(&model), model.classes())?;
         let sample = data::test_sample(&dataset, SampleSize::new(self.images, SampleSize::All))?;
         let (images, indices) = (&sample.images, &sample.indices[..]);

@@ -65,7 +65,10 @@ pub enum DataError {
         problem: String,
     },
     /// An archive lacks an entry.
-    #[error("{path}: no entry {entry}; it has {found}")]
+    #[error(
+        "{path}: no entry {entry}; it has {found}; inputs and labels of two parts are needed, \
+         `np.savez(\"data.npz\", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)`"
+    )]
     MissingEntry {
         /// The archive.
         path: PathBuf,
@@ -125,7 +128,8 @@ pub enum DataError {
     },
     /// A word that names no format.
     #[error(
-        "unknown data format `{given}`; one of auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder, folder:HxWxC with C 1 or 3"
+        "unknown data format `{given}`; one of auto, idx, cifar10, cifar100, npz, npz:nchw, npz:nhwc, folder, folder:HxWxC with C 1 or 3, \
+         folder:HxWxC:crop, folder:HxWxC:stretch"
     )]
     Format {
         /// What was given.

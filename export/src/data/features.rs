@@ -22,6 +22,12 @@ const CHANNELS_APART: f64 = 10.0;
 const MOST_OUTSIDE: f64 = 0.2;
 const FEWEST_STEPS: f64 = 4.0;
 
+/// A part whose mean is further from that of the training part, in standard deviations, or whose standard deviation is so many times
+/// larger or smaller, is probably scaled in another way; also one without values below 0 if more than this part of the others are.
+const MOST_SHIFT: f64 = 1.0;
+const MOST_RATIO: f64 = 2.0;
+const MANY_NEGATIVE: f64 = 0.1;
+
 /// Smallest and largest of `values`, and 0.
 fn extremes(values: &[f32]) -> (f32, f32) {
     values.iter().fold((0.0, 0.0), |(low, high): (f32, f32), &value| (low.min(value), high.max(value)))
@@ -105,6 +111,11 @@ pub(super) fn outside(values: &[f32], quantisation: Quantisation) -> f64 {
     outside as f64 / values.len().max(1) as f64
 }
 
+/// Whether so many of `values` lie outside the range of `quantisation` that they are on another scale.
+pub(super) fn is_outside(values: &[f32], quantisation: Quantisation) -> bool {
+    outside(values, quantisation) > MOST_OUTSIDE
+}
+
 /// That `values` are on the scale that `quantisation` was made for.
 ///
 /// # Errors
@@ -133,28 +144,91 @@ pub(super) fn check_scale(values: &[f32], quantisation: Quantisation) -> Result<
     ))
 }
 
-/// What is odd about training values [N, H, W, C] and their quantisation: one line each, with a remedy.
-pub(super) fn warnings(values: &[f32], channels: usize, quantisation: Quantisation) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let mut sorted: Vec<f64> = sample(values).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let at = |part: f64| sorted[((sorted.len() - 1) as f64 * part).round() as usize];
-    let (low, high) = (at(0.01), at(0.99));
+/// Why most of the training `values` share few steps of their quantisation, and what to do; `None` where they do not.
+pub(super) fn crowded(values: &[f32], quantisation: Quantisation) -> Option<String> {
+    let spread = Spread::of(values);
+    let (low, high) = (spread.low, spread.high);
     let steps = (high - low) / quantisation.scale;
+    // Where nearly all values are equal, as in sparse data, the others carry what there is.
+    if steps >= FEW_STEPS || low == high {
+        return None;
+    }
     // As many as they would have with 0 alone: with enough of them it is others, further out, that take the range.
     let beside_zero = 255.0 * (high - low) / (high.max(0.0) - low.min(0.0)).max(f64::MIN_POSITIVE);
-    if steps < FEW_STEPS && beside_zero < FEW_STEPS {
-        warnings.push(format!(
+    Some(if beside_zero < FEW_STEPS {
+        format!(
             "98 % of the inputs lie from {low:.4} to {high:.4}, which are {steps:.0} of 255 steps, as the range must contain 0: subtract \
              the training part's mean from all parts, `m = x_train.mean(); x_train, x_test = x_train - m, x_test - m`"
-        ));
-    } else if steps < FEW_STEPS {
-        warnings.push(format!(
-            "98 % of the inputs lie within {steps:.0} of 255 steps, from {low:.4} to {high:.4}, as a few others are far outside: \
-             limit them in all parts, `x_train, x_test = np.clip(x_train, {low:e}, {high:e}), np.clip(x_test, {low:e}, {high:e})`, or take \
-             logarithms"
-        ));
+        )
+    } else {
+        let (least, most) = extremes(values);
+        let furthest = if -least > most { least } else { most };
+        format!(
+            "98 % of the inputs lie within {steps:.0} of 255 steps, from {low:.4} to {high:.4}, as a few others are far outside, up to \
+             {furthest}: limit them in all parts, `x_train, x_test = np.clip(x_train, {low:e}, {high:e}), np.clip(x_test, {low:e}, {high:e})`, or \
+             take logarithms"
+        )
+    })
+}
+
+/// How values are distributed, but for the last hundredth at both ends.
+#[derive(Debug, Clone, Copy)]
+struct Spread {
+    /// A hundredth of the values is smaller.
+    low: f64,
+    /// A hundredth of the values is larger.
+    high: f64,
+    mean: f64,
+    deviation: f64,
+    /// Part of the values that are below 0, 0 to 1.
+    negative: f64,
+}
+
+impl Spread {
+    fn of(values: &[f32]) -> Self {
+        let mut sorted: Vec<f64> = sample(values).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let count = sorted.len().max(1) as f64;
+        let at = |part: f64| sorted.get(((count - 1.0) * part).round() as usize).copied().unwrap_or_default();
+        let (low, high) = (at(0.01), at(0.99));
+        let limited = || sorted.iter().map(|value| value.clamp(low, high));
+        let mean = limited().sum::<f64>() / count;
+        let deviation = (limited().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let negative = sorted.iter().filter(|&&value| value < 0.0).count() as f64 / count;
+        Self { low, high, mean, deviation, negative }
     }
+}
+
+/// In words, that `part` is probably not on the scale of the training values, if it is not. Parts of one source, recorded by different
+/// people or devices, differ by less.
+pub(super) fn differs(train: &[f32], part: &[f32]) -> Option<String> {
+    let (whole, other) = (Spread::of(train), Spread::of(part));
+    if whole.deviation == 0.0 {
+        return None;
+    }
+    let ratio = other.deviation / whole.deviation;
+    let is_shifted = (other.mean - whole.mean).abs() > MOST_SHIFT * whole.deviation;
+    let is_scaled = !(1.0 / MOST_RATIO..=MOST_RATIO).contains(&ratio);
+    // -1..1 beside 0..1.
+    let has_other_signs = [(whole, other), (other, whole)]
+        .iter()
+        .any(|(one, another)| one.negative > MANY_NEGATIVE && another.negative == 0.0);
+    let describe = |spread: Spread| {
+        format!("from {:.4} to {:.4} (98 % of them) with mean {:.4}", spread.low, spread.high, spread.mean)
+    };
+    (is_shifted || is_scaled || has_other_signs).then(|| {
+        format!(
+            "the values of x_test are {}, those of x_train {}: if the two were scaled in different ways, scale all parts with the same \
+             numbers, those of the training part",
+            describe(other),
+            describe(whole)
+        )
+    })
+}
+
+/// What is odd about training values [N, H, W, C] and their quantisation: one line each, with a remedy.
+pub(super) fn warnings(values: &[f32], channels: usize, quantisation: Quantisation) -> Vec<String> {
+    let mut warnings: Vec<String> = crowded(values, quantisation).into_iter().collect();
     let deviations = deviations(values, channels);
     let widest = deviations.iter().fold(0.0, |a: f64, &b| a.max(b));
     let narrow = deviations.iter().enumerate().find(|&(_, &deviation)| {

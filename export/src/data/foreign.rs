@@ -27,6 +27,10 @@ const VIDEO: &str = "save single frames of it as PNG files in the folder of thei
 const MODEL: &str = "--data names images: a folder or an .npz file";
 const LABELS: &str = "labels and annotations are not read: an image's class is the name of its folder; move this file out of the class folders. \
                       Regression, several labels for one image and detection are not supported";
+const TABLE: &str = "labels and annotations beside images are not read: an image's class is the name of its folder; move this file out of the class \
+                     folders. Save a table of numbers with the label in the first column as arrays: \
+                     `d = np.loadtxt(\"FILE\", delimiter=\",\", skiprows=1); i = np.random.default_rng(0).permutation(len(d)); x, y = d[i, 1:], d[i, 0]; \
+                     n = len(d) // 5; np.savez(\"data.npz\", x_train=x[n:], y_train=y[n:], x_test=x[:n], y_test=y[:n])`";
 const AGAIN: &str = "download or copy it again, or remove it";
 const REMOVE: &str = "move it out of the data's folder";
 
@@ -92,7 +96,8 @@ const ENDINGS: &[(&[&str], &str, &str)] = &[
     (&["zip", "tar", "tgz", "gz", "7z", "rar", "xz", "bz2", "zst"], "an archive", UNPACK),
     (&["wav", "mp3", "flac", "ogg", "m4a"], "a sound", SOUND),
     (&["mp4", "avi", "mov", "mkv", "webm"], "a video", VIDEO),
-    (&["csv", "tsv", "json", "jsonl", "xml", "yaml", "yml", "xlsx"], "a table or text", LABELS),
+    (&["csv"], "a table", TABLE),
+    (&["tsv", "json", "jsonl", "xml", "yaml", "yml", "xlsx"], "a table or text", LABELS),
     (&["txt", "md", "rst", "html", "pdf", "log"], "a text", REMOVE),
     (
         &[

@@ -13,7 +13,7 @@ use super::error::DataError;
 use super::folder::Resize;
 use super::locate::locate;
 use super::npz::Layout as NpzLayout;
-use super::{Dataset, SETUP, folder, foreign, idx, npz};
+use super::{Dataset, SETUP, dark, folder, foreign, idx, npz};
 
 /// Where Debian's package `dataset-fashion-mnist` puts its files.
 const DEBIAN_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
@@ -105,10 +105,16 @@ pub fn load(path: &Path, format: Format) -> Result<Dataset, DataError> {
 /// # Errors
 /// As [`load`]; also for real numbers of another scale, and for a model of pixels.
 pub fn load_for(path: &Path, format: Format, input: Quantisation) -> Result<Dataset, DataError> {
-    load_as(path, format, Some(input))
+    let mut dataset = load_as(path, format, Some(input))?;
+    let dark = dark::warnings(&dataset);
+    dataset.warnings.extend(dark);
+    Ok(dataset)
 }
 
 fn load_as(path: &Path, format: Format, input: Option<Quantisation>) -> Result<Dataset, DataError> {
+    if folder::is_dead_link(path) {
+        return Err(folder::dead_link(path));
+    }
     if !path.exists() {
         return Err(DataError::Missing { path: path.to_owned(), remedy: SETUP });
     }
@@ -196,6 +202,9 @@ fn load_file(path: &Path, format: Format, input: Option<Quantisation>) -> Result
         Format::Auto if is_part_of_a_layout(path) => {
             unusable(format!("one file of a data set; name its folder, {}", parent(path).display()))
         }
+        Format::Auto if npz::is_archive(path) => unusable(
+            "an .npz archive, but its name does not end so; say `--format npz`, or rename it".to_owned(),
+        ),
         Format::Auto => match foreign::describe(path) {
             Some(foreign) => unusable(format!("{}, not a data set; {}", foreign.what, foreign.remedy)),
             None if foreign::is_image(path) => {

@@ -22,6 +22,14 @@ const PARTS: [(&str, &str); 2] = [
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 ];
 
+/// What a validation part may be called.
+const VALIDATION: [(&str, &str); 4] = [
+    ("val-images-idx3-ubyte", "val-labels-idx1-ubyte"),
+    ("valid-images-idx3-ubyte", "valid-labels-idx1-ubyte"),
+    ("validation-images-idx3-ubyte", "validation-labels-idx1-ubyte"),
+    ("dev-images-idx3-ubyte", "dev-labels-idx1-ubyte"),
+];
+
 const UNSIGNED_BYTE: u8 = 8;
 
 /// [`Dataset::sha256`] of Fashion-MNIST (Xiao, Rasul, Vollgraf 2017), by which it is told from MNIST, whose files have
@@ -45,19 +53,43 @@ pub(super) fn is_here(folder: &Path) -> bool {
     PARTS.iter().flat_map(|(images, labels)| [images, labels]).any(|name| !find(folder, name).is_empty())
 }
 
-/// Reads the four files of `folder`.
+/// Reads the four files of `folder`, and two of a validation part if they are there.
 pub(super) fn load(folder: &Path) -> Result<Dataset, DataError> {
+    let validation = VALIDATION.into_iter().find(|names| has(folder, *names));
+    // As everywhere, a validation part without a test part is that.
+    let stand_in = validation.filter(|_| !has(folder, PARTS[1]));
+    let validation = validation.filter(|_| stand_in.is_none());
+    let test_names = stand_in.unwrap_or(PARTS[1]);
     let (mut train, train_labels) = load_part(folder, PARTS[0], None)?;
-    let (mut test, test_labels) = load_part(folder, PARTS[1], Some(train.shape))?;
-    let first = first_label(folder, &train, &test);
-    for label in train.labels.iter_mut().chain(&mut test.labels) {
+    let (mut test, test_labels) = load_part(folder, test_names, Some(train.shape))?;
+    let mut own = validation.map(|names| load_part(folder, names, Some(train.shape))).transpose()?;
+    let parts: Vec<&Images> =
+        [&train, &test].into_iter().chain(own.as_ref().map(|(images, _)| images)).collect();
+    let first = first_label(folder, &parts);
+    let own_labels = own.iter_mut().flat_map(|(images, _)| &mut images.labels);
+    for label in train.labels.iter_mut().chain(&mut test.labels).chain(own_labels) {
         *label -= first;
+    }
+    if let Some((images, labels)) = &own {
+        class_names(folder, (&train, &train_labels), (images, labels))?;
     }
     let mut named = class_names(folder, (&train, &train_labels), (&test, &test_labels))?;
     if first > 0 {
         named.names = (0..named.names.len()).map(|class| (class + usize::from(first)).to_string()).collect();
     }
-    let mut dataset = Dataset::assemble(folder, named.names, train, test)?;
+    let mut dataset = match own {
+        Some((own, _)) => Dataset::assemble_with_validation(folder, named.names, train, own, test)?,
+        None => Dataset::assemble(folder, named.names, train, test)?,
+    };
+    if let Some((images, _)) = validation {
+        dataset.notes.push(format!("the validation part of the data, {images}, scores the trials"));
+    }
+    if let Some((images, _)) = stand_in {
+        dataset.notes.push(format!(
+            "there is no test part: {images} is the test part, and validation images are held out of {}",
+            PARTS[0].0
+        ));
+    }
     if first > 0 {
         dataset.notes.push(format!(
             "labels begin at {first}: label {first} is class 0 on the device; classes are named by their labels"
@@ -101,16 +133,21 @@ fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
+/// True when the images or the labels of a part are in `folder`.
+fn has(folder: &Path, (images, labels): (&str, &str)) -> bool {
+    !find(folder, images).is_empty() || !find(folder, labels).is_empty()
+}
+
 fn is_emnist(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().starts_with("emnist"))
 }
 
 /// The smallest label, from which classes are counted, as EMNIST's letters begin at 1; 0 where a file names the classes.
-fn first_label(folder: &Path, train: &Images, test: &Images) -> u16 {
+fn first_label(folder: &Path, parts: &[&Images]) -> u16 {
     if folder.join(CLASSES_FILE).exists() {
         return 0;
     }
-    train.labels.iter().chain(&test.labels).copied().min().unwrap_or_default()
+    parts.iter().flat_map(|images| &images.labels).copied().min().unwrap_or_default()
 }
 
 fn load_part(
@@ -119,7 +156,14 @@ fn load_part(
     expected: Option<Shape>,
 ) -> Result<(Images, LabelBytes), DataError> {
     let open = |name: &str| match &find(folder, name)[..] {
-        [] => Err(DataError::Missing { path: folder.join(name), remedy: SETUP }),
+        [] => {
+            let remedy = if PARTS.into_iter().chain(VALIDATION).any(|part| has(folder, part)) {
+                "other files of its data set are here: download or copy it from where they came from"
+            } else {
+                SETUP
+            };
+            Err(DataError::Missing { path: folder.join(name), remedy })
+        }
         [path] => Stream::open(path),
         [one, other, ..] => Err(DataError::Unusable {
             path: other.clone(),

@@ -17,6 +17,7 @@
 
 mod cifar;
 mod classes;
+mod dark;
 mod error;
 mod features;
 mod folder;

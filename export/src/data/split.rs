@@ -90,9 +90,29 @@ pub fn split(dataset: &Dataset, size: ValidationSize, seed: u64) -> Result<Split
         ValidationSize::Count(count) => count,
     };
     let [train_indices, validation_indices] =
-        hold_out(&dataset.train.labels, dataset.class_names.len(), count, seed, "split")
-            .map_err(|problem| DataError::HoldOut { asked: size.to_string(), images, problem })?;
+        hold_out(&dataset.train.labels, dataset.class_names.len(), count, seed, "split").map_err(
+            |problem| {
+                let problem = format!("{problem}; {}", remedy(dataset, count));
+                DataError::HoldOut { asked: size.to_string(), images, problem }
+            },
+        )?;
     Ok(Split { train_indices, validation_indices })
+}
+
+/// What to do when `count` images cannot be held out: the nearest number that can.
+fn remedy(dataset: &Dataset, count: usize) -> String {
+    let sizes = dataset.train.class_counts(dataset.class_names.len());
+    let most = sizes.iter().map(|size| size.saturating_sub(1)).sum::<usize>();
+    let can = |&count: &usize| shares(&sizes, count, 1).is_some();
+    // Few numbers have to be tried: nearly all below the largest one are possible.
+    match (1..=count.clamp(1, most.max(1))).rev().take(1 << 12).find(|count| *count <= most && can(count)) {
+        Some(possible) => {
+            let bound = if possible < count { "at most" } else { "at least" };
+            format!("hold out {bound} {possible}, `--validation {possible}`, or add images")
+        }
+        None => "add images: each class needs one to train on and, some of them, another one to hold out"
+            .to_owned(),
+    }
 }
 
 /// Divides the indices of `labels` into those kept and `count` held out, by the random stream of (`seed`, `purpose`).
@@ -111,9 +131,8 @@ pub(super) fn hold_out(
     }
     let members = members(labels, classes, seed, purpose);
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
-    let shares = shares(&sizes, count, 1).ok_or_else(|| {
-        "some classes have so few images that none would be left to train on; hold out fewer".to_owned()
-    })?;
+    let shares = shares(&sizes, count, 1)
+        .ok_or_else(|| "some classes have so few images that none would be left to train on".to_owned())?;
     let mut kept = Vec::with_capacity(labels.len() - count);
     let mut held_out = Vec::with_capacity(count);
     for (members, share) in members.into_iter().zip(shares) {

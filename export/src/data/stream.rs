@@ -2,7 +2,7 @@
 //!
 //! Lengths come from the file itself and may lie, so memory is only reserved up to what a file of this size can hold.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -13,6 +13,8 @@ use super::error::{DataError, Place};
 
 /// Deflate cannot expand a byte further than this.
 const MAX_DEFLATE_RATIO: u64 = 1032;
+
+const AGAIN: &str = "download, copy or save it again";
 
 /// A plain, gzipped or archived sequence of bytes.
 pub(super) struct Stream<'a> {
@@ -28,8 +30,19 @@ impl Stream<'static> {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let refuse = |cause| DataError::Read { path: path.to_owned(), cause };
         let (file, length) = files::open_untrusted(path).map_err(refuse)?;
-        let file = BufReader::with_capacity(1 << 16, file);
+        let mut file = BufReader::with_capacity(1 << 16, file);
         let place = Place { path: path.to_owned(), entry: None };
+        // Browsers unpack and keep the name.
+        let start = file.fill_buf().map_err(refuse)?;
+        if path.extension().is_some_and(|e| e == "gz") && !start.is_empty() && !start.starts_with(b"\x1f\x8b")
+        {
+            let problem = format!(
+                "cannot be decompressed: the name ends in .gz, but the file is not gzipped; if it is unpacked already, rename it to `{}`, \
+                 else {AGAIN}",
+                path.file_stem().unwrap_or_default().display()
+            );
+            return Err(DataError::Malformed { place, offset: 0, problem });
+        }
         Ok(if path.extension().is_some_and(|e| e == "gz") {
             Stream::new(place, MultiGzDecoder::new(file), length)
         } else {
@@ -75,7 +88,7 @@ impl<'a> Stream<'a> {
         if (bytes.len() as u64) < length {
             return Err(self.fault(
                 end,
-                format!("the file ends here, but {what} go on to byte {}", self.offset + length),
+                format!("the file ends here, but {what} go on to byte {}; {AGAIN}", self.offset + length),
             ));
         }
         self.offset = end;
@@ -102,7 +115,9 @@ impl<'a> Stream<'a> {
     pub(super) fn end(mut self) -> Result<(), DataError> {
         match self.reader.read(&mut [0]) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(self.fault(self.offset, "the data should end here, but bytes follow")),
+            Ok(_) => {
+                Err(self.fault(self.offset, format!("the data should end here, but bytes follow; {AGAIN}")))
+            }
             Err(cause) => Err(self.refuse(self.offset, cause)),
         }
     }
@@ -111,7 +126,7 @@ impl<'a> Stream<'a> {
     fn refuse(&self, offset: u64, cause: io::Error) -> DataError {
         match cause.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-                self.fault(offset, format!("cannot be decompressed: {cause}"))
+                self.fault(offset, format!("cannot be decompressed: {cause}; {AGAIN}"))
             }
             _ => DataError::Read { path: self.place.path.clone(), cause },
         }

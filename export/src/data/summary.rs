@@ -8,14 +8,13 @@ use std::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
 
+use super::dark::{self, DARK};
 use super::{Dataset, Images, Split};
 
 /// Validation images below which an accuracy is hardly more than a guess.
 const FEW: usize = 50;
 /// The commonest class has so many times the training images of the rarest: the plain share of correct images hides the rare one.
 const UNEQUAL: usize = 4;
-/// Pixels up to this value are black to the eye.
-const DARK: u8 = 15;
 /// Repeated images matter from one in so many.
 const REPEATED: usize = 1000;
 /// Names that a warning lists.
@@ -110,8 +109,9 @@ pub fn summarise(dataset: &Dataset, split: &Split) -> Summary {
         notes: dataset.notes.clone(),
         warnings: dataset.warnings.clone(),
     };
-    let mut warnings = summary.find_warnings(dataset.own_validation > 0);
+    let mut warnings = summary.find_warnings(dataset.own_validation > 0, repeats.test_in_validation);
     summary.warnings.append(&mut warnings);
+    summary.warnings.append(&mut dark::warnings(dataset));
     summary
 }
 
@@ -122,7 +122,7 @@ impl Summary {
         self.constant_answer as f64 / self.validation.max(1) as f64
     }
 
-    fn find_warnings(&self, has_own_validation: bool) -> Vec<String> {
+    fn find_warnings(&self, has_own_validation: bool, test_in_validation: usize) -> Vec<String> {
         let mut warnings = Vec::new();
         let all = self.training + self.validation + self.test;
         let most = self.classes.iter().max_by_key(|class| class.training);
@@ -136,14 +136,16 @@ impl Summary {
                 most.training, most.name, least.training, least.name, least.name
             ));
         }
-        let more = if has_own_validation {
-            "add images to the validation part"
-        } else {
-            "hold out more with --validation"
-        };
+        let enough = self.training + self.validation >= 2 * FEW;
         if self.validation < FEW {
+            let remedy = match (has_own_validation, enough) {
+                (true, _) => "add images to the validation part",
+                (false, true) => "hold out more with --validation, or add images",
+                // What is held out is not trained on.
+                (false, false) => "add images",
+            };
             warnings.push(format!(
-                "only {} validation images: one image is {:.1} percentage points of the accuracy by which networks are chosen; {more}, or add images",
+                "only {} validation images: one image is {:.1} percentage points of the accuracy by which networks are chosen; {remedy}",
                 self.validation,
                 100.0 / self.validation.max(1) as f64
             ));
@@ -153,24 +155,50 @@ impl Summary {
             ("validation", |class| class.validation),
             ("test", |class| class.test),
         ] {
-            let absent: Vec<&str> = self
-                .classes
-                .iter()
-                .filter(|class| count(class) == 0)
-                .map(|class| class.name.as_str())
-                .collect();
-            if !absent.is_empty() {
-                let shown: Vec<String> = absent.iter().take(NAMES).map(|name| format!("`{name}`")).collect();
-                let further = absent.len().saturating_sub(NAMES);
-                let further = if further > 0 { format!(" and {further} more") } else { String::new() };
-                let remedy = if part == "validation" { more } else { "add images of it" };
-                warnings.push(format!("no {part} images of {}{further}: {remedy}", shown.join(", ")));
+            let absent: Vec<&ClassImages> = self.classes.iter().filter(|class| count(class) == 0).collect();
+            if absent.is_empty() {
+                continue;
             }
+            if absent.len() + 1 == self.classes.len()
+                && self.classes.len() > 2
+                && (part == "test" || part == "validation" && has_own_validation)
+                && let Some(only) = self.classes.iter().find(|class| count(class) > 0)
+            {
+                warnings.push(format!(
+                    "all {part} images are of `{}`, so that always answering it is always right: data sorted by class were probably cut \
+                     into parts; divide them at random",
+                    only.name
+                ));
+                continue;
+            }
+            let shown: Vec<String> =
+                absent.iter().take(NAMES).map(|class| format!("`{}`", class.name)).collect();
+            let further = absent.len().saturating_sub(NAMES);
+            let further = if further > 0 { format!(" and {further} more") } else { String::new() };
+            let can_be_held_out = absent.iter().all(|class| class.training > 1);
+            let remedy = match part {
+                "training" if absent.iter().all(|class| class.validation > 0) => {
+                    "all are in the validation part; divide training and validation images anew, at random"
+                }
+                "validation" if has_own_validation => "add images to the validation part",
+                "validation" if can_be_held_out => "hold out more with --validation",
+                _ if absent.len() == 1 => "add images of it",
+                _ => "add images of them",
+            };
+            warnings.push(format!("no {part} images of {}{further}: {remedy}", shown.join(", ")));
         }
-        if self.test_seen * REPEATED >= self.test.max(1) {
+        let in_training = self.test_seen - test_in_validation;
+        if in_training * REPEATED >= self.test.max(1) {
             warnings.push(format!(
-                "{} of {} test images are in the training part too, byte for byte: the test accuracy will be too good; remove them from one part",
-                self.test_seen, self.test
+                "{in_training} of {} test images are in the training part too, byte for byte: the test accuracy will be too good; remove them from one part",
+                self.test
+            ));
+        }
+        if test_in_validation * REPEATED >= self.test.max(1) {
+            warnings.push(format!(
+                "{test_in_validation} of {} test images are in the validation part too, byte for byte: networks are chosen by images that test \
+                 them; remove them from one part",
+                self.test
             ));
         }
         if self.validation_seen * REPEATED >= self.validation.max(1) {
@@ -189,13 +217,6 @@ impl Summary {
             warnings.push(format!(
                 "{} of {all} images have one value everywhere; look for damaged files or a wrong scale",
                 self.constant
-            ));
-        }
-        if self.dark * REPEATED >= all.max(1) {
-            warnings.push(format!(
-                "{} of {all} images are black but for values up to {DARK} of 255; if the originals are not, they were saved with a wrong \
-                 scale: numbers from 0 to 1 have to be multiplied by 255 before they become uint8",
-                self.dark
             ));
         }
         warnings
@@ -226,7 +247,7 @@ impl fmt::Display for Summary {
         )?;
         let mut repeated = String::new();
         for (count, what) in [
-            (self.test_seen, "test images are in the training part too"),
+            (self.test_seen, "test images are in the training or validation part too"),
             (self.validation_seen, "validation images are among those trained on"),
             (self.contradictory, "images equal one of another class"),
         ] {
@@ -278,6 +299,8 @@ fn extremes(bytes: &[u8]) -> (u8, u8) {
 #[derive(Default)]
 struct Repeats {
     test_seen: usize,
+    /// Of them, those that are in a validation part of the data's own and not in the training part.
+    test_in_validation: usize,
     validation_seen: usize,
     contradictory: usize,
 }
@@ -312,6 +335,9 @@ impl Repeats {
             let count = |wanted: Part| equal.iter().filter(|(_, _, part)| *part == wanted).count();
             if has(Part::Training) || has(Part::Validation) {
                 repeats.test_seen += count(Part::Test);
+            }
+            if has(Part::Validation) && !has(Part::Training) && dataset.own_validation > 0 {
+                repeats.test_in_validation += count(Part::Test);
             }
             if has(Part::Training) {
                 repeats.validation_seen += count(Part::Validation);

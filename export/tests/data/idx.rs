@@ -128,6 +128,54 @@ fn corrupt_gzip_is_named() {
 }
 
 #[test]
+fn damage_of_a_download_is_told_from_a_name() {
+    let folder = folder_with(true, "", |_| ());
+    let (name, bytes) = files()[0].clone();
+    let compressed = gzip(&bytes);
+    write(folder.path(), &format!("{name}.gz"), &compressed[..compressed.len() / 2]);
+    refused(
+        folder.path(),
+        Format::Auto,
+        &[name, "cannot be decompressed", "download, copy or save it again"],
+    );
+    write(folder.path(), &format!("{name}.gz"), &bytes);
+    refused(
+        folder.path(),
+        Format::Auto,
+        &[&format!("{name}.gz"), "not gzipped", &format!("rename it to `{name}`")],
+    );
+    std::fs::rename(folder.path().join(format!("{name}.gz")), folder.path().join(name)).unwrap();
+    data::load(folder.path(), Format::Auto).unwrap();
+}
+
+#[test]
+fn a_validation_part_scores_the_trials() {
+    let folder = folder_with(false, "", |_| ());
+    let part = files();
+    write(folder.path(), "val-images-idx3-ubyte", &part[2].1);
+    refused(
+        folder.path(),
+        Format::Auto,
+        &["val-labels-idx1-ubyte: no such file", "other files of its data set are here"],
+    );
+    write(folder.path(), "val-labels-idx1-ubyte.gz", gzip(&part[3].1));
+    let dataset = data::load(folder.path(), Format::Auto).unwrap();
+    assert_eq!((dataset.own_validation, dataset.train.len(), dataset.test.len()), (2, 6, 2));
+    assert_eq!(dataset.train.labels, [0, 1, 1, 0, 1, 0]);
+    assert!(
+        dataset.notes.iter().any(|note| note.contains("val-images-idx3-ubyte, scores")),
+        "{:?}",
+        dataset.notes
+    );
+    for name in [TEST_IMAGES, TEST_LABELS] {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    let dataset = data::load(folder.path(), Format::Idx).unwrap();
+    assert_eq!((dataset.own_validation, dataset.train.len(), dataset.test.len()), (0, 4, 2));
+    assert!(dataset.notes.iter().any(|note| note.contains("val-images-idx3-ubyte is the test part")));
+}
+
+#[test]
 fn labels_name_classes() {
     let gap = folder_with(false, TRAIN_LABELS, |bytes| bytes[9] = 3);
     refused(gap.path(), Format::Auto, &[TRAIN_LABELS, "byte 9: label 3", "no training image has label 2"]);
@@ -173,7 +221,7 @@ fn a_missing_file_is_named() {
     for (name, _) in files() {
         let folder = folder_with(true, "", |_| ());
         std::fs::remove_file(folder.path().join(format!("{name}.gz"))).unwrap();
-        refused(folder.path(), Format::Auto, &[name, "no such file"]);
+        refused(folder.path(), Format::Auto, &[name, "no such file", "download or copy it from"]);
     }
 }
 

@@ -166,9 +166,14 @@ fn a_damaged_archive_is_named() {
     let folder = tempdir().unwrap();
     let whole = archive(&entries());
     write(folder.path(), "set.npz", &whole[..whole.len() - 1]);
-    refused(folder.path(), Format::Auto, &["set.npz: not a sound .npz archive"]);
+    refused(folder.path(), Format::Auto, &["set.npz: not a sound .npz archive", "download or copy it again"]);
     write(folder.path(), "set.npz", []);
-    refused(folder.path(), Format::Auto, &["set.npz: not a sound .npz archive"]);
+    refused(folder.path(), Format::Auto, &["set.npz: not a sound .npz archive: the file is empty", "again"]);
+    // Whole, but under another name.
+    write(folder.path(), "archive", &whole);
+    let path = folder.path().join("archive");
+    refused(&path, Format::Auto, &["archive: an .npz archive", "`--format npz`"]);
+    assert_eq!(data::load(&path, Format::Npz).unwrap().train.len(), 3);
 
     for (missing, _) in entries() {
         let rest: Vec<_> = entries().into_iter().filter(|(name, _)| *name != missing).collect();

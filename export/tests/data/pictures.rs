@@ -345,3 +345,59 @@ fn the_test_helpers_write_what_they_say() {
     let mut decoder = image::codecs::jpeg::JpegDecoder::new(Cursor::new(bytes)).unwrap();
     assert_eq!(decoder.orientation().unwrap(), image::metadata::Orientation::Rotate90);
 }
+
+#[test]
+fn animations_are_refused_whatever_their_kind() {
+    let folder = tempdir().unwrap();
+    for index in 0..10 {
+        save(folder.path(), &format!("a/{index}.png"), grey(index));
+        save(folder.path(), &format!("b/{index}.png"), grey(50 + index));
+    }
+    let mut png = Cursor::new(Vec::new());
+    DynamicImage::from(grey(1)).write_to(&mut png, ImageFormat::Png).unwrap();
+    let png = png.into_inner();
+    // The chunk that counts frames stands behind the header of 33 bytes; its checksum is not asked for.
+    let animated = |frames: u8| {
+        let chunk = [&[0, 0, 0, 8][..], b"acTL", &[0, 0, 0, frames, 0, 0, 0, 0], &[0; 4]].concat();
+        [&png[..33], &chunk, &png[33..]].concat()
+    };
+    write(folder.path(), "a/x.png", animated(2));
+    refused(folder.path(), PLAIN, &["a/x.png", "an animated PNG image", "single frames"]);
+    let webp = [
+        b"RIFF\x2e\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\x02\0\0\x01\0\0".as_slice(),
+        b"ANIM\x06\0\0\0\0\0\0\0\0\0ANMF\0\0\0\0",
+    ]
+    .concat();
+    fs::remove_file(folder.path().join("a/x.png")).unwrap();
+    write(folder.path(), "a/x.webp", webp);
+    refused(folder.path(), PLAIN, &["a/x.webp", "an animated WebP image", "single frames"]);
+}
+
+#[test]
+fn dead_links_are_named_and_leftovers_passed_over() {
+    let folder = tempdir().unwrap();
+    for index in 0..10 {
+        save(folder.path(), &format!("train/a/{index}.png"), grey(index));
+        save(folder.path(), &format!("train/b/{index}.png"), grey(50 + index));
+    }
+    let expected = data::load(folder.path(), PLAIN).unwrap();
+    for name in ["Picasa.ini", "ZbThumbnail.info", "0.png:Zone.Identifier", "0.png~", "Thumbs.db:encryptable"]
+    {
+        write(folder.path(), &format!("train/a/{name}"), "x");
+        write(folder.path(), &format!("train/{name}"), "x");
+    }
+    assert_eq!(data::load(folder.path(), PLAIN).unwrap(), expected);
+    // An image, a class, a part and the data set itself.
+    for name in ["train/a/gone.png", "train/c", "test"] {
+        let link = folder.path().join(name);
+        symlink("/nowhere/at/all", &link).unwrap();
+        refused(
+            folder.path(),
+            PLAIN,
+            &[name, "a link to `/nowhere/at/all`, which is not there", "remove the link"],
+        );
+        refused(&link, Format::Auto, &["a link to `/nowhere/at/all`, which is not there"]);
+        fs::remove_file(link).unwrap();
+    }
+    assert_eq!(data::load(folder.path(), PLAIN).unwrap(), expected);
+}

@@ -219,6 +219,254 @@ fn parts_on_different_scales_are_refused() {
 }
 
 #[test]
+fn parts_on_scales_that_overlap_are_warned_of() {
+    let folder = tempdir().unwrap();
+    let uniform = |count: usize, low: f32, high: f32| -> Vec<f32> {
+        let random = |i: usize| ((i as f32 * 12.9898).sin() * 43_758.547).rem_euclid(1.0);
+        (0..count).map(|i| low + (high - low) * random(i + count)).collect()
+    };
+    let load_parts = |train: &[f32], test: &[f32]| {
+        with_inputs(folder.path(), "<f4", floats(train), floats(test));
+        load(folder.path()).unwrap().warnings
+    };
+    let train = uniform(120, -1.0, 1.0);
+    for test in [uniform(80, 0.0, 1.0), uniform(80, -0.3, 0.3), uniform(80, 0.4, 1.1)] {
+        let warnings = load_parts(&train, &test);
+        let said = warnings.iter().any(|warning| {
+            warning.contains("the values of x_test are from") && warning.contains("with the same numbers")
+        });
+        assert!(said && warnings.len() == 1, "{test:?}: {warnings:?}");
+    }
+    // Other people's readings differ by as much.
+    for test in [uniform(80, -0.8, 1.1), uniform(80, -0.7, 0.8), uniform(80, -1.1, 1.1)] {
+        assert_eq!(load_parts(&train, &test), [""; 0]);
+    }
+    // A model's own scale does not hide it.
+    let model = Quantisation { scale: 2.0 / 255.0, zero_point: 0 };
+    with_inputs(folder.path(), "<f4", floats(&train), floats(&uniform(80, 0.0, 1.0)));
+    let data = data::load_for(folder.path(), Format::Auto, model).unwrap();
+    assert!(data.warnings[0].contains("the values of x_test are from"), "{:?}", data.warnings);
+}
+
+#[test]
+fn values_that_take_the_range_are_blamed_instead_of_the_test_part() {
+    let folder = tempdir().unwrap();
+    let mut spiked = readings(120, 1.0);
+    spiked[7] = 65_535.0;
+    with_inputs(folder.path(), "<f4", floats(&spiked), floats(&readings(80, 1.0)));
+    refused(
+        folder.path(),
+        Format::Auto,
+        &["entry x_train", "a few others are far outside, up to 65535", "np.clip(x_train, "],
+    );
+    let far = |count| readings(count, 1.0).into_iter().map(|value| value + 30_000.0).collect::<Vec<f32>>();
+    with_inputs(folder.path(), "<f4", floats(&far(120)), floats(&far(80)));
+    refused(
+        folder.path(),
+        Format::Auto,
+        &[
+            "entry x_train",
+            "the range must contain 0",
+            "`m = x_train.mean(); x_train, x_test = x_train - m, x_test - m`",
+        ],
+    );
+    // Nearly all 0 is no fault.
+    let mut sparse = vec![0.0; 120];
+    sparse[100] = 3.25;
+    with_inputs(folder.path(), "<f4", floats(&sparse), floats(&sparse[40..]));
+    assert_eq!(load(folder.path()).unwrap().warnings, [""; 0]);
+}
+
+#[test]
+fn pixels_that_were_half_precision_are_pixels() {
+    let folder = tempdir().unwrap();
+    let [train, test] = pixels();
+    with_inputs(folder.path(), "|u1", train.clone(), test.clone());
+    let expected = load(folder.path()).unwrap();
+    // The nearest number of 11 bits, as float16 and as the float32 that it becomes.
+    let half = |pixel: u8| {
+        let value = f32::from(pixel) / 255.0;
+        f32::from_bits((value.to_bits() + 0xfff + (value.to_bits() >> 13 & 1)) & !0x1fff)
+    };
+    let bits =
+        |value: f32| -> u16 { if value == 0.0 { 0 } else { ((value.to_bits() >> 13) - (112 << 10)) as u16 } };
+    let wide = |pixels: &[u8]| floats(&pixels.iter().map(|&pixel| half(pixel)).collect::<Vec<_>>());
+    let narrow =
+        |pixels: &[u8]| pixels.iter().flat_map(|&pixel| bits(half(pixel)).to_le_bytes()).collect::<Vec<_>>();
+    with_inputs(folder.path(), "<f2", narrow(&train), narrow(&test));
+    assert_eq!(load(folder.path()).unwrap().sha256, expected.sha256);
+    with_inputs(folder.path(), "<f4", wide(&train), wide(&test));
+    assert_eq!(load(folder.path()).unwrap().sha256, expected.sha256);
+}
+
+#[test]
+fn advice_never_makes_pixels_black() {
+    let folder = tempdir().unwrap();
+    let [train, test] = pixels();
+    let scaled = |pixels: &[u8]| floats(&pixels.iter().map(|&p| f32::from(p) / 255.0).collect::<Vec<_>>());
+    let line = |name: &str| format!("`{name} = ({name} * 255).round().astype(np.uint8)`");
+    let mixed = |train: (&str, Vec<u8>), test: (&str, Vec<u8>)| {
+        let parts = [(train.0, train.1, "|u1", vec![0, 1, 0]), (test.0, test.1, "|u1", vec![1, 0])];
+        write_parts(folder.path(), "4, 5, 2", [3, 2], parts);
+    };
+    mixed(("|u1", train.clone()), ("<f4", scaled(&test)));
+    refused(
+        folder.path(),
+        Format::Auto,
+        &["entry x_test", "from 0 to 1", "one type and scale", &line("x_test")],
+    );
+    mixed(("<f4", scaled(&train)), ("|u1", test.clone()));
+    refused(folder.path(), Format::Auto, &["entry x_train", &line("x_train")]);
+    let signed =
+        |pixels: &[u8]| floats(&pixels.iter().map(|&p| f32::from(p) / 127.5 - 1.0).collect::<Vec<_>>());
+    mixed(("|u1", train.clone()), ("<f4", signed(&test)));
+    refused(folder.path(), Format::Auto, &["`x_test = ((x_test + 1) * 127.5).round().astype(np.uint8)`"]);
+
+    // A model of pixels, and pixels after they were resized as real numbers.
+    let resized = |count| readings(count, 0.5).into_iter().map(|value| value + 0.5).collect::<Vec<f32>>();
+    with_inputs(folder.path(), "<f4", floats(&resized(120)), floats(&resized(80)));
+    let refusal = data::load_for(folder.path(), Format::Auto, Quantisation::IMAGE).unwrap_err().to_string();
+    assert!(refusal.contains("the model takes pixels") && refusal.contains(&line("x_train")), "{refusal}");
+
+    // Who made them black all the same is told so, by every command.
+    mixed(("|u1", train), ("|u1", test.iter().map(|pixel| pixel / 255).collect()));
+    let data = data::load_for(folder.path(), Format::Auto, Quantisation::IMAGE).unwrap();
+    assert!(
+        data.warnings[0].contains("2 of 2 test images are black but for values up to"),
+        "{:?}",
+        data.warnings
+    );
+}
+
+#[test]
+fn labels_that_only_the_test_part_has_are_not_renumbered() {
+    let folder = tempdir().unwrap();
+    with_labels(folder.path(), "|u1", "", &[0, 3, 6], &[3, 5]);
+    refused(
+        folder.path(),
+        Format::Auto,
+        &[
+            "entry y_test",
+            "label 5 of image 1",
+            "3 classes of y_train",
+            "k = np.isin(y_test.reshape(-1), y_train)",
+            "at random",
+        ],
+    );
+    with_labels(folder.path(), "|u1", " 3", &[1, 0, 0, 0, 1, 0, 1, 0, 0], &[1, 0, 0, 0, 0, 1]);
+    refused(
+        folder.path(),
+        Format::Auto,
+        &["label 2 of image 1", "np.isin(y_test.argmax(1), y_train.argmax(1))"],
+    );
+    // Columns of no class, in the middle and at the end.
+    for column in [1, 2] {
+        let row = |class: usize| {
+            let one = if column == 1 { 2 * class } else { class };
+            (0..3usize).map(move |at| u8::from(at == one))
+        };
+        let rows = |classes: &[usize]| classes.iter().flat_map(|&class| row(class)).collect::<Vec<u8>>();
+        with_labels(folder.path(), "|u1", " 3", &rows(&[0, 1, 0]), &rows(&[1, 0]));
+        refused(
+            folder.path(),
+            Format::Auto,
+            &[
+                "one-hot rows of 3",
+                &format!("column {column} has no 1"),
+                "`k = y_train.any(axis=0); y_train, y_test = y_train[:, k]",
+            ],
+        );
+    }
+    write(folder.path(), "classes.txt", "a\nb\n");
+    refused(folder.path(), Format::Auto, &["one-hot rows of 3", "2 classes"]);
+}
+
+#[test]
+fn measured_whole_numbers_are_no_classes() {
+    let folder = tempdir().unwrap();
+    let write_labels = |of: &dyn Fn(u16) -> u16| {
+        let labels = |count: u16| (0..count).flat_map(|i| of(i).to_le_bytes()).collect::<Vec<u8>>();
+        let part = |count: u16| ("|u1", vec![9; usize::from(count)], "<u2", labels(count));
+        write_parts(folder.path(), "1, 1", [60, 40], [part(60), part(40)]);
+    };
+    for of in [&(|i| i) as &dyn Fn(u16) -> u16, &|i| 7 * i + 1] {
+        write_labels(of);
+        refused(
+            folder.path(),
+            Format::Auto,
+            &[
+                "entry y_train",
+                "60 ",
+                "regression",
+                "np.digitize(y_train, edges)",
+                "`y_test = np.digitize(y_test, edges)`",
+            ],
+        );
+    }
+}
+
+#[test]
+fn labels_of_odd_shapes_and_without_a_value_are_told_what_to_do() {
+    let folder = tempdir().unwrap();
+    with_labels(folder.path(), "<f4", "", &floats(&[0.0, f32::NAN, 1.0]), &floats(&[0.0, 1.0]));
+    refused(
+        folder.path(),
+        Format::Auto,
+        &["label of image 1 is NaN", "k = ~np.isnan(y_train)", "x_train, y_train = x_train[k], y_train[k]"],
+    );
+    with_labels(
+        folder.path(),
+        "<f4",
+        " 2",
+        &floats(&[0.0, 1.0, f32::NAN, 0.0, 1.0, 0.0]),
+        &floats(&[0.0, 1.0, 1.0, 0.0]),
+    );
+    refused(folder.path(), Format::Auto, &["label of image 1 is NaN"]);
+    with_labels(folder.path(), "|i1", " 2", &[255, 1, 1, 255, 1, 255], &[1, 255, 255, 1]);
+    refused(folder.path(), Format::Auto, &["-1 for 0", "`y_train = (y_train > 0).astype(np.uint8)`"]);
+    let [train, test] = pixels();
+    let with_shapes = |inputs: [&str; 2], labels: [(&str, Vec<u8>); 2]| {
+        let [(shape, bytes), (test_shape, test_bytes)] = labels;
+        let entries = [
+            ("x_train", npy("|u1", inputs[0], &train)),
+            ("y_train", npy("|u1", shape, &bytes)),
+            ("x_test", npy("|u1", inputs[1], &test)),
+            ("y_test", npy("|u1", test_shape, &test_bytes)),
+        ];
+        write(folder.path(), "set.npz", archive(&entries));
+    };
+    let usual = ["(3, 4, 5, 2)", "(2, 4, 5, 2)"];
+    with_shapes(usual, [("(1, 3)", vec![0, 1, 0]), ("(1, 2)", vec![0, 1])]);
+    refused(folder.path(), Format::Auto, &["[1, 3]", "`y_train = y_train.reshape(-1)`"]);
+    with_shapes(usual, [("()", vec![0]), ("()", vec![1])]);
+    refused(folder.path(), Format::Auto, &["a single label", "3 inputs"]);
+    with_shapes(usual, [("(3, 1, 2)", vec![0, 1, 1, 0, 0, 1]), ("(2, 1, 2)", vec![0, 1, 1, 0])]);
+    refused(folder.path(), Format::Auto, &["`y_train = y_train.reshape(len(y_train), -1)`"]);
+    with_shapes(["(4, 5, 2, 3)", "(4, 5, 2, 2)"], [("(3,)", vec![0, 1, 0]), ("(2,)", vec![0, 1])]);
+    refused(folder.path(), Format::Auto, &["counted last", "`x_train = np.moveaxis(x_train, -1, 0)`"]);
+    with_shapes(["(3, 1, 4, 5, 2)", "(2, 1, 4, 5, 2)"], [("(3,)", vec![0, 1, 0]), ("(2,)", vec![0, 1])]);
+    refused(folder.path(), Format::Auto, &["`x_train = x_train.reshape(-1, 4, 5, 2)`"]);
+}
+
+#[test]
+fn a_training_part_may_be_called_nothing_but_inputs_and_labels() {
+    let folder = tempdir().unwrap();
+    let [train, test] = pixels();
+    let entries = [
+        ("X", npy("|u1", "(3, 4, 5, 2)", &train)),
+        ("y", npy("|u1", "(3,)", &[0, 1, 0])),
+        ("X_test", npy("|u1", "(2, 4, 5, 2)", &test)),
+        ("y_test", npy("|u1", "(2,)", &[0, 1])),
+    ];
+    write(folder.path(), "set.npz", archive(&entries));
+    let data = load(folder.path()).unwrap();
+    assert_eq!((data.train.len(), data.test.len()), (3, 2));
+    assert!(data.notes.iter().any(|note| note.contains("X and y are the training part")), "{:?}", data.notes);
+    write(folder.path(), "set.npz", archive(&entries[..2]));
+    refused(folder.path(), Format::Auto, &["X and y are not divided", "x, y = d[\"X\"], d[\"y\"]"]);
+}
+
+#[test]
 fn channels_first_are_never_rows() {
     let folder = tempdir().unwrap();
     let bytes: Vec<u8> = (0..3 * 6 * 5 * 2).map(|i| i as u8).collect();

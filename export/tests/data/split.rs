@@ -61,6 +61,19 @@ fn absurd_sizes_are_refused() {
     }
     let error = data::split(&data, ValidationSize::Count(3), 1).unwrap_err().to_string();
     assert!(error.contains("cannot hold out 3 of 4 training images: some classes have so few"), "{error}");
+    assert!(error.contains("hold out at most 2, `--validation 2`"), "{error}");
+    data::split(&data, ValidationSize::Count(2), 1).unwrap();
+    let error = data::split(&data, ValidationSize::default(), 1).unwrap_err().to_string();
+    assert!(error.contains("hold out at least 1, `--validation 1`"), "{error}");
+    // Nothing fewer and nothing more helps.
+    let single = dataset(vec![0, 1], 2);
+    for size in [ValidationSize::default(), ValidationSize::Count(1), ValidationSize::Count(9)] {
+        let error = data::split(&single, size, 1).unwrap_err().to_string();
+        assert!(
+            error.contains("; add images: each class needs") && !error.contains("hold out at"),
+            "{error}"
+        );
+    }
     for text in ["", "0", "0.0", "1.0", "-1", "-0.1", "1.5", "nan", "inf", "ten"] {
         assert!(text.parse::<ValidationSize>().is_err(), "{text}");
     }

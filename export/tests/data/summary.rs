@@ -103,6 +103,50 @@ fn unequal_and_absent_classes_are_warned_of() {
 fn few_validation_images_are_warned_of() {
     let summary = look(&dataset(&alternating(0, 160), &alternating(1000, 30)));
     warned(&summary, &["only 40 validation images", "2.5 percentage points", "--validation"]);
+    // Of fewer images than that nothing more can be held out.
+    let few = look(&dataset(&alternating(0, 60), &alternating(1000, 30)));
+    warned(&few, &["only 15 validation images", "chosen; add images"]);
+    let own = Dataset { own_validation: 40, ..dataset(&alternating(0, 160), &alternating(1000, 30)) };
+    let own = look_own(&own);
+    assert!(own.warnings[0].ends_with("chosen; add images to the validation part"), "{:?}", own.warnings);
+}
+
+fn look_own(dataset: &Dataset) -> Summary {
+    summarise(dataset, &data::split(dataset, ValidationSize::default(), 1).unwrap())
+}
+
+#[test]
+fn a_split_that_was_cut_by_class_is_named() {
+    // Three classes; a validation part of one of them, and a class that is nowhere else.
+    let named = |train: &[([u8; 6], u16)], test: &[([u8; 6], u16)], own_validation| Dataset {
+        class_names: ["cat", "dog", "eel"].map(str::to_owned).to_vec(),
+        own_validation,
+        ..dataset(train, test)
+    };
+    let of = |first: u16, count: u16, classes: &[u16]| -> Vec<([u8; 6], u16)> {
+        (0..count).map(|i| (image(first + i), classes[usize::from(i) % classes.len()])).collect()
+    };
+    let cut = [of(0, 120, &[0, 1]), of(500, 60, &[2])].concat();
+    let summary = look_own(&named(&cut, &of(1000, 60, &[0]), 60));
+    warned(&summary, &["no training images of `eel`: all are in the validation part", "anew, at random"]);
+    warned(&summary, &["all validation images are of `eel`", "sorted by class"]);
+    warned(&summary, &["all test images are of `cat`", "sorted by class"]);
+    // Too few of a class to hold one out.
+    let rare = [of(0, 200, &[0, 1]), of(500, 1, &[2])].concat();
+    warned(
+        &look(&named(&rare, &of(1000, 60, &[0, 1, 2]), 0)),
+        &["no validation images of `eel`: add images of it"],
+    );
+}
+
+#[test]
+fn a_validation_part_equal_to_the_test_part_is_named() {
+    let train = [alternating(0, 120), alternating(1000, 60)].concat();
+    let data = Dataset { own_validation: 60, ..dataset(&train, &alternating(1000, 60)) };
+    let summary = look_own(&data);
+    warned(&summary, &["60 of 60 test images are in the validation part too"]);
+    assert!(!summary.warnings.iter().any(|warning| warning.contains("in the training part")));
+    assert_eq!(summary.test_seen, 60);
 }
 
 #[test]
@@ -133,7 +177,13 @@ fn flat_and_dark_images_are_warned_of() {
     let summary = look(&dataset(&train, &alternating(1000, 30)));
     assert_eq!((summary.constant, summary.dark), (1, 1));
     warned(&summary, &["1 of 270 images have one value everywhere"]);
-    warned(&summary, &["1 of 270 images are black but for values up to 15", "multiplied by 255"]);
+    warned(
+        &summary,
+        &[
+            "1 of 240 training images are black but for values up to 1 of 255",
+            "(x * 255).round().astype(np.uint8)",
+        ],
+    );
 }
 
 #[test]

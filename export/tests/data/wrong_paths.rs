@@ -16,7 +16,11 @@ fn files_of_other_kinds_are_named() {
         ("set.tar.gz", b"\x1f\x8b\x08\0....", &["an archive", "unpack it"]),
         ("set.7z", b"7z\xbc\xaf\x27\x1c", &["a 7z archive", "unpack it"]),
         ("train.parquet", b"PAR1....", &["a Parquet table", "np.savez"]),
-        ("train.csv", b"a,b\n1,2\n", &["a table", "an image's class is the name of its folder"]),
+        (
+            "train.csv",
+            b"a,b\n1,2\n",
+            &["a table", "an image's class is the name of its folder", "np.loadtxt", "np.savez"],
+        ),
         ("train.tfrecord", b"\x01\0\0\0", &["a file of records", "np.savez"]),
         ("set.h5", b"\x89HDF\r\n\x1a\n", &["an HDF5 file", "np.savez"]),
         ("set.npy", b"\x93NUMPY\x01\0", &["a single array", "np.savez"]),

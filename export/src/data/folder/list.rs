@@ -27,7 +27,7 @@ impl Files {
 
 /// The classes of a part in the order of their names, at least one with at least one file each, and the files.
 pub(super) fn list(part: &Path, notes: &mut Vec<String>) -> Result<(Vec<String>, Files), DataError> {
-    let entries = visible(part)?;
+    let entries = names::without_dead_links(visible(part)?)?;
     let folders = || entries.iter().filter(|entry| entry.is_folder);
     if names::are_annotated(folders().map(|entry| entry.name.as_str())) {
         return Err(unusable(part, DETECTION));

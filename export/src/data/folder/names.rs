@@ -101,10 +101,31 @@ pub(super) fn visible(folder: &Path) -> Result<Vec<Entry>, DataError> {
     Ok(entries)
 }
 
+/// True for a link to what is not there.
+pub(in super::super) fn is_dead_link(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
+}
+
+/// That `path` is a link to what is not there.
+pub(in super::super) fn dead_link(path: &Path) -> DataError {
+    let target = fs::read_link(path).unwrap_or_default();
+    let problem =
+        format!("a link to `{}`, which is not there; bring that back, or remove the link", target.display());
+    DataError::Unusable { path: path.to_owned(), problem }
+}
+
+/// Refuses links to what is not there: a class or a part may be meant.
+pub(super) fn without_dead_links(entries: Vec<Entry>) -> Result<Vec<Entry>, DataError> {
+    match entries.iter().find(|entry| !entry.is_folder && is_dead_link(&entry.path)) {
+        Some(entry) => Err(dead_link(&entry.path)),
+        None => Ok(entries),
+    }
+}
+
 /// True for what operating systems, archivers and file servers put into folders beside the user's files, and for every name that
 /// begins with a dot.
 pub(in super::super) fn is_left_behind(name: &str) -> bool {
-    const LEFT: [&str; 10] = [
+    const LEFT: [&str; 12] = [
         "__macosx",
         "thumbs.db",
         "ehthumbs.db",
@@ -115,8 +136,15 @@ pub(in super::super) fn is_left_behind(name: &str) -> bool {
         "system volume information",
         "lost+found",
         "icon\r",
+        "picasa.ini",
+        "zbthumbnail.info",
     ];
-    name.starts_with('.') || LEFT.contains(&name.to_lowercase().as_str())
+    // What Windows writes into a stream of a file becomes a file elsewhere; editors keep the version before in `NAME~`.
+    const ENDINGS: [&str; 3] = [":zone.identifier", ":encryptable", "~"];
+    let lower = name.to_lowercase();
+    name.starts_with('.')
+        || LEFT.contains(&lower.as_str())
+        || ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
 
 /// The parts of a data set that folders of these names are, if they are rather that than classes: all of them, or those of two parts.

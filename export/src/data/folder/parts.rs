@@ -6,7 +6,7 @@ use super::super::error::DataError;
 use super::super::foreign;
 use super::super::split::hold_out;
 use super::list::{DETECTION, Files, list, relabel};
-use super::names::{Entry, Part, are_annotated, like_parts, visible};
+use super::names::{Entry, Part, are_annotated, like_parts, visible, without_dead_links};
 use super::{quoted, unusable};
 
 /// The part of a folder without a test part that becomes the test part.
@@ -45,7 +45,7 @@ pub(in super::super) fn are_here(folder: &Path) -> Result<bool, DataError> {
 
 /// Finds the parts of `folder` and lists them.
 pub(super) fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Parts, DataError> {
-    let entries = visible(folder)?;
+    let entries = without_dead_links(visible(folder)?)?;
     let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder).collect();
     if are_annotated(folders.iter().map(|entry| entry.name.as_str())) {
         return Err(unusable(folder, DETECTION));

@@ -4,7 +4,7 @@
 //! one, and that only after its header was read. A file that ends too early is refused: decoders fill what is missing with grey.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Cursor};
+use std::io::{BufRead, BufReader, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::files;
 
 use super::super::error::DataError;
 use super::super::foreign;
-use super::{complete, unusable};
+use super::{complete, names, unusable};
 
 /// No image file may be larger, in bytes.
 const MAX_FILE: u64 = 1 << 28;
@@ -49,9 +49,12 @@ pub(super) fn header(path: &Path) -> Result<Header, DataError> {
         Ok((facts(&mut decoder), decoder.orientation()?))
     };
     let refuse = |cause| DataError::Read { path: path.to_owned(), cause };
-    let reader = ImageReader::new(BufReader::new(files::open_untrusted(path).map_err(refuse)?.0));
+    let mut opened = BufReader::new(files::open_untrusted(path).map_err(refuse)?.0);
+    let start = opened.fill_buf().map_err(refuse)?.to_vec();
+    let reader = ImageReader::new(opened);
     let mut reader = reader.with_guessed_format().map_err(refuse)?;
     reader.limits(limits());
+    refuse_animation(path, reader.format(), &start)?;
     if reader.format().is_none() {
         return Err(unreadable(path, "its first bytes are those of no image format that is read"));
     }
@@ -97,6 +100,7 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage, DataError> {
         .with_guessed_format()
         .map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
     reader.limits(limits());
+    refuse_animation(path, reader.format(), &bytes)?;
     let is_complete = match reader.format() {
         Some(ImageFormat::Jpeg) => complete::jpeg(&bytes),
         Some(ImageFormat::WebP) => complete::webp(&bytes),
@@ -118,6 +122,20 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage, DataError> {
     })
 }
 
+/// Refuses a file of several pictures, as far as `bytes`, its beginning or all of it, show that.
+fn refuse_animation(path: &Path, format: Option<ImageFormat>, bytes: &[u8]) -> Result<(), DataError> {
+    let kind = match format {
+        Some(ImageFormat::WebP) if complete::is_animated_webp(bytes) => "WebP",
+        Some(ImageFormat::Png) if complete::is_animated_png(bytes) => "PNG",
+        _ => return Ok(()),
+    };
+    let problem = format!(
+        "an animated {kind} image, several pictures in one file; save single frames of it as PNG files (for example \
+         `convert FILE frame.png` of ImageMagick) and remove the original"
+    );
+    Err(unusable(path, problem))
+}
+
 fn limits() -> Limits {
     let mut limits = Limits::default();
     // The decoder's own buffers come on top of the pixels.
@@ -127,6 +145,9 @@ fn limits() -> Limits {
 
 /// The bytes of a file, which is neither a folder nor a device and not too large.
 fn regular(path: &Path) -> Result<u64, DataError> {
+    if names::is_dead_link(path) {
+        return Err(names::dead_link(path));
+    }
     let metadata = fs::metadata(path).map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
     if !metadata.is_file() {
         return Err(unusable(path, "not a regular file; remove it or move it out of the data's folder"));

@@ -17,6 +17,8 @@ use super::layout::{Arranged, Layout, arrange, channels_last};
 const RUN: u64 = 1 << 16;
 /// How far a pixel as float32 in 0..1 may be from a multiple of 1/255, in pixels.
 const NEAR: f64 = 1e-3;
+/// How far a float16 may be, as a part of its value.
+const HALF: f64 = 1.0 / 2048.0;
 /// Whole numbers from 0 to 255 are only taken for pixels if one is above this.
 const DARK: f32 = 127.0;
 
@@ -26,6 +28,8 @@ pub(super) struct Inputs {
     pub(super) name: String,
     pub(super) shape: Shape,
     pub(super) count: u64,
+    /// Shape of the array.
+    pub(super) dimensions: Vec<u64>,
     pub(super) note: Option<String>,
     descr: String,
     values: Values,
@@ -54,7 +58,10 @@ impl Nature {
         self.high = self.high.max(value);
         self.whole &= value.fract() == 0.0;
         let pixel = f64::from(value) * 255.0;
-        self.parts_of_255 &= (pixel - pixel.round()).abs() < NEAR;
+        // What was float16 once is further off; other numbers hardly ever have the fewer digits of one.
+        let was_half = value.to_bits() & 0x1fff == 0;
+        let near = if was_half { NEAR + HALF * pixel.abs() } else { NEAR };
+        self.parts_of_255 &= (pixel - pixel.round()).abs() < near;
     }
 
     fn and(self, other: Self) -> Self {
@@ -64,6 +71,17 @@ impl Nature {
             whole: self.whole && other.whole,
             parts_of_255: self.parts_of_255 && other.parts_of_255,
         }
+    }
+
+    /// The line that makes pixels of type uint8 of the array `name`, if its numbers may be pixels on one of the usual scales.
+    fn pixel_line(self, name: &str) -> Option<String> {
+        let pixels = match (self.low, self.high) {
+            (0.0.., ..=1.0) => format!("({name} * 255)"),
+            (-1.0.., ..=1.0) => format!("(({name} + 1) * 127.5)"),
+            (0.0.., ..=255.0) => name.to_owned(),
+            _ => return None,
+        };
+        Some(format!("`{name} = {pixels}.round().astype(np.uint8)`"))
     }
 
     /// The factor that makes pixels of the numbers, if nothing is lost by it.
@@ -102,8 +120,8 @@ pub(super) fn read(
             Values::Real(values, _) => *values = channels_last(values, shape),
         }
     }
-    let (place, descr) = (stream.place().clone(), header.descr);
-    Ok(Inputs { place, name: name.to_owned(), shape, count, note, descr, values })
+    let (place, descr, dimensions) = (stream.place().clone(), header.descr, header.shape);
+    Ok(Inputs { place, name: name.to_owned(), shape, count, dimensions, note, descr, values })
 }
 
 /// The element type of an array called `name`, if its elements can be inputs.
@@ -198,11 +216,18 @@ pub(super) fn convert(parts: Vec<Inputs>, given: Option<Quantisation>) -> Result
     let mut warnings = Vec::new();
     let natures: Vec<Option<Nature>> = parts.iter().map(Inputs::nature).collect();
     if let Some(bytes) = natures.iter().position(Option::is_none)
-        && let Some(real) = natures.iter().position(Option::is_some)
+        && let Some((real, nature)) =
+            natures.iter().enumerate().find_map(|(at, nature)| Some((at, (*nature)?)))
     {
         let (bytes, real) = (&parts[bytes], &parts[real]);
-        let problem =
-            format!("element type {}, but {} is uint8: save all parts with one type", real.descr, bytes.name);
+        let remedy = match nature.pixel_line(&real.name) {
+            Some(line) => format!("if these are pixels on another scale, {line}"),
+            None => format!("real numbers on one scale, `{0} = {0}.astype(np.float32)`", bytes.name),
+        };
+        let problem = format!(
+            "element type {}, values from {} to {}, but {} is uint8: save all parts with one type and scale; {remedy}",
+            real.descr, nature.low, nature.high, bytes.name
+        );
         return Err(real.refuse(problem));
     }
     let Some(natures) = natures.into_iter().collect::<Option<Vec<_>>>() else {
@@ -215,8 +240,14 @@ pub(super) fn convert(parts: Vec<Inputs>, given: Option<Quantisation>) -> Result
         matches!(pair, (Some(a), Some(b)) if a != b && natures[part].high != 0.0)
     }) {
         let problem = format!(
-            "the values reach from {} to {}, but those of {} from {} to {}: scale all parts alike",
-            natures[odd].low, natures[odd].high, parts[0].name, natures[0].low, natures[0].high
+            "the values reach from {} to {}, but those of {} from {} to {}: scale all parts alike, for example `{name} = {name} {} 255`",
+            natures[odd].low,
+            natures[odd].high,
+            parts[0].name,
+            natures[0].low,
+            natures[0].high,
+            if factors[0] == Some(1.0) { "*" } else { "/" },
+            name = parts[odd].name
         );
         return Err(parts[odd].refuse(problem));
     }
@@ -234,10 +265,14 @@ pub(super) fn convert(parts: Vec<Inputs>, given: Option<Quantisation>) -> Result
     }
     let input = match given {
         Some(Quantisation::IMAGE) => {
+            let name = &parts[0].name;
+            let remedy = match all.pixel_line(name) {
+                Some(line) => format!("if they are pixels, save {line}, all parts alike; if not, name"),
+                None => "undo what was done to the pixels, or name".to_owned(),
+            };
             let problem = format!(
-                "the inputs are real numbers from {low} to {high}, but the model takes pixels: save `{0} = {0}.astype(np.uint8)` if \
-                 they are pixels from 0 to 255, or name the data that the model was trained on",
-                parts[0].name
+                "the inputs are real numbers from {low} to {high}, but the model takes pixels: {remedy} the data that the model was \
+                 trained on"
             );
             return Err(parts[0].refuse(problem));
         }
@@ -245,6 +280,7 @@ pub(super) fn convert(parts: Vec<Inputs>, given: Option<Quantisation>) -> Result
             for part in &parts[1..] {
                 features::check_scale(part.real(), given).map_err(|problem| part.refuse(problem))?;
             }
+            warnings.extend(differences(&parts));
             given
         }
         None => {
@@ -263,16 +299,33 @@ pub(super) fn convert(parts: Vec<Inputs>, given: Option<Quantisation>) -> Result
                 .extend(features::warnings(train.real(), train.shape.channels, made).into_iter().map(named));
             for part in &parts[1..] {
                 if let Err(problem) = features::check_scale(part.real(), made) {
+                    // It is not this part's fault where the training values themselves get hardly a step.
+                    if !features::is_outside(part.real(), made)
+                        && let Some(crowded) = features::crowded(train.real(), made)
+                    {
+                        return Err(train.refuse(named(crowded)));
+                    }
                     return Err(
                         part.refuse(problem.replace("the model's input", "the training part's int8 range"))
                     );
                 }
             }
+            warnings.extend(differences(&parts));
             made
         }
     };
     let quantise = |part: Inputs| part.real().iter().map(|&value| features::quantise(value, input)).collect();
     Ok(Read { bytes: parts.into_iter().map(quantise).collect(), input, notes, warnings })
+}
+
+/// Of each part that is probably not on the scale of the first one, the training part, that it is not.
+fn differences(parts: &[Inputs]) -> Vec<String> {
+    let Some((train, others)) = parts.split_first() else { return Vec::new() };
+    let difference = |part: &Inputs| {
+        let said = features::differs(train.real(), part.real())?;
+        Some(said.replace("x_train", &train.name).replace("x_test", &part.name))
+    };
+    others.iter().filter_map(difference).collect()
 }
 
 impl Inputs {

@@ -2,21 +2,30 @@
 //!
 //! What is no single class for each input (real-valued targets, several classes, masks) is refused by its name.
 
+use std::collections::HashSet;
+
 use super::super::classes::LabelBytes;
 use super::super::error::DataError;
 use super::super::npy::{Element, Header};
 use super::super::stream::Stream;
+use super::inputs::Inputs;
 
 /// As many classes as labels can have.
 const MAX_CLASSES: usize = 1 << 16;
 /// As many classes as there are names for in a file of words.
 const MAX_WORDS: usize = 4096;
 
+/// From so many different values on, labels may be measured numbers; from so many on that is said of labels with gaps.
+const MEASURED: usize = 20;
+const MANY: usize = 100;
+
 /// One part's labels.
 pub(super) struct Labels {
     pub(super) values: Values,
     pub(super) bytes: LabelBytes,
     pub(super) name: String,
+    /// Name of the array of what is labelled.
+    inputs: String,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -27,17 +36,36 @@ pub(super) enum Values {
     Words(Vec<String>),
 }
 
-/// Reads the labels in `stream`, whose header is `header`: one for each of the `count` inputs of the array `inputs`.
+/// Reads the labels in `stream`, whose header is `header`: one for each of the inputs in `inputs`.
 pub(super) fn read(
     stream: &mut Stream,
     name: &str,
     header: &Header,
-    count: u64,
-    inputs: &str,
+    inputs: &Inputs,
 ) -> Result<Labels, DataError> {
+    let count = inputs.count;
     let (n, columns) = match header.shape[..] {
         [n] | [n, 1] => (n, 1),
+        [1, n] if n == count => {
+            let problem =
+                format!("shape {:?}, but labels are [N]: save `{name} = {name}.reshape(-1)`", header.shape);
+            return Err(stream.fault(0, problem));
+        }
         [n, columns] if columns > 1 => (n, columns),
+        [n, 1, _] if n == count => {
+            let problem = format!(
+                "shape {:?}, but labels are [N], [N, 1] or one-hot [N, CLASSES]: save `{name} = {name}.reshape(len({name}), -1)`, all parts alike",
+                header.shape
+            );
+            return Err(stream.fault(0, problem));
+        }
+        [] => {
+            let problem = format!(
+                "a single label, but {} has {count} inputs, each of which needs its own: save labels as [N], whole numbers from 0",
+                inputs.name
+            );
+            return Err(stream.fault(0, problem));
+        }
         [_, _, _, ..] => {
             let problem = format!(
                 "shape {:?}, but labels are [N], [N, 1] or one-hot [N, CLASSES]: masks for segmentation are not supported",
@@ -53,7 +81,17 @@ pub(super) fn read(
     };
     let size = element_size(name, header).map_err(|problem| stream.fault(0, problem))?;
     if n != count {
-        return Err(stream.fault(0, format!("{n} labels for the {count} images of {inputs}")));
+        let mut problem = format!("{n} labels for the {count} images of {}", inputs.name);
+        if inputs.dimensions.last() == Some(&n) {
+            // As in SVHN's files for MATLAB.
+            problem += &format!(
+                ", whose shape is {:?}: if the inputs are counted last, save `{1} = np.moveaxis({1}, -1, 0)`, all parts alike",
+                inputs.dimensions, inputs.name
+            );
+        } else {
+            problem += ": each input needs one label, in the same order";
+        }
+        return Err(stream.fault(0, problem));
     }
     let stride = size as u64 * columns;
     let bytes = LabelBytes { place: stream.place().clone(), first: stream.offset(), stride };
@@ -80,6 +118,9 @@ pub(super) fn read(
         let one = |(index, row): (usize, &[u8])| {
             let values: Vec<f64> =
                 row.chunks_exact(size).map(|element| number(element, header.element)).collect();
+            if values.iter().any(|value| value.is_nan()) {
+                return Err(fault(index, unlabelled(name, &inputs.name, index)));
+            }
             place_of_one(&values, name, index).map_err(|problem| fault(index, problem))
         };
         Values::OneHot(rows.map(one).collect::<Result<_, _>>()?, columns as usize)
@@ -91,19 +132,40 @@ pub(super) fn read(
                 if value.fract() == 0.0 && value.abs() < 1e15 {
                     return Ok(value as i128);
                 }
+                if value.is_nan() {
+                    return Err(fault(index, unlabelled(name, &inputs.name, index)));
+                }
                 Err(fault(
                     index,
                     format!(
-                        "element {index} is {value}, which is no class: targets of regression are not supported; for classes, divide \
-                         the range in all parts, for example `edges = np.quantile({name}, [0.25, 0.5, 0.75])`, \
-                         `{name} = np.digitize({name}, edges)`"
+                        "element {index} is {value}, which is no class: targets of regression are not supported; {}",
+                        divide_range(name)
                     ),
                 ))
             }
         };
         Values::Numbers(rows.map(whole).collect::<Result<_, _>>()?)
     };
-    Ok(Labels { values, bytes, name: name.to_owned() })
+    Ok(Labels { values, bytes, name: name.to_owned(), inputs: inputs.name.clone() })
+}
+
+/// What to do about a label that is NaN.
+fn unlabelled(labels: &str, inputs: &str, index: usize) -> String {
+    format!(
+        "the label of image {index} is NaN, which is no class: leave out what has no label, \
+         `k = ~np.isnan({labels}).reshape(len({labels}), -1).any(axis=1); {inputs}, {labels} = {inputs}[k], {labels}[k]`, all parts alike"
+    )
+}
+
+/// How to make classes of measured numbers.
+fn divide_range(train: &str) -> String {
+    let test = train.replace("train", "test");
+    let other =
+        if test == train { String::new() } else { format!(", `{test} = np.digitize({test}, edges)`") };
+    format!(
+        "for classes, divide the range in all parts, for example `edges = np.quantile({train}, [0.25, 0.5, 0.75])`, \
+         `{train} = np.digitize({train}, edges)`{other}"
+    )
 }
 
 /// Bytes of an element that can be a label.
@@ -145,6 +207,11 @@ fn place_of_one(row: &[f64], name: &str, index: usize) -> Result<u16, String> {
     if row.iter().all(|value| (0.0..=1.0).contains(value)) && (sum - 1.0).abs() < 1e-3 {
         return Err(format!(
             "row {index} holds probabilities; a label is one class: save `{name} = {name}.argmax(axis=1)`, all parts alike"
+        ));
+    }
+    if row.iter().all(|value| value.abs() == 1.0) && ones == 1 {
+        return Err(format!(
+            "row {index} is one-hot with -1 for 0: save `{name} = ({name} > 0).astype(np.uint8)`, all parts alike"
         ));
     }
     Err(format!(
@@ -217,12 +284,25 @@ pub(super) fn number_classes(parts: &[Labels], named: Option<&[String]>) -> Resu
         }
         names = Some(sorted);
     } else if let Values::OneHot(_, length) = first.values {
+        if let Some(names) = named.filter(|names| names.len() != length) {
+            let problem = format!(
+                "one-hot rows of {length}, but classes.txt beside the archive names {} classes: it needs one line for each column",
+                names.len()
+            );
+            return Err(first.refuse(0, problem));
+        }
         notes.push(format!("labels are one-hot: {length} classes"));
+    }
+    if named.is_none() {
+        for part in &parts[1..] {
+            first.check_known(part)?;
+        }
     }
     let labels = parts.iter().map(|part| part.numbered(first, names.as_deref(), named.is_some()));
     let labels: Vec<Vec<u16>> = labels.collect::<Result<_, _>>()?;
     if named.is_none() && names.is_none() {
         first.check_gaps(&labels[0])?;
+        first.check_measured(&labels[0])?;
     }
     Ok(Classes { labels, names, notes })
 }
@@ -265,9 +345,19 @@ impl Labels {
                 let number = |(index, word): (usize, &String)| {
                     places.get(word.as_str()).copied().ok_or_else(|| {
                         let source = if given { "classes.txt" } else { train.name.as_str() };
+                        let lower = word.to_lowercase();
+                        let twin = names.iter().find(|name| name.to_lowercase() == lower);
+                        let remedy = match twin {
+                            Some(twin) => format!(
+                                "but {twin:?}: spell classes alike, for example `{0} = np.char.lower({0})`, all parts alike",
+                                self.name
+                            ),
+                            None if given => "add a line for it, or leave such inputs out".to_owned(),
+                            None => self.leave_out(train),
+                        };
                         self.refuse(
                             index,
-                            format!("label {word:?} of image {index}, but {source} has no such class"),
+                            format!("label {word:?} of image {index}, but {source} has no such class; {remedy}"),
                         )
                     })
                 };
@@ -276,17 +366,115 @@ impl Labels {
         }
     }
 
+    /// The line that leaves out the inputs whose classes `train` does not have.
+    fn leave_out(&self, train: &Labels) -> String {
+        let (labels, inputs) = (&self.name, &self.inputs);
+        let known = match self.values {
+            Values::OneHot(..) => format!("np.isin({labels}.argmax(1), {}.argmax(1))", train.name),
+            _ => format!("np.isin({labels}.reshape(-1), {})", train.name),
+        };
+        format!(
+            "add training images of it, or leave such inputs out, `k = {known}; {inputs}, {labels} = {inputs}[k], {labels}[k]`; if data \
+             sorted by class were divided, divide them at random"
+        )
+    }
+
+    /// That every label of `part` occurs among these, the training labels; words are looked up later.
+    fn check_known(&self, part: &Labels) -> Result<(), DataError> {
+        let unknown = match (&self.values, &part.values) {
+            (Values::Numbers(train), Values::Numbers(other)) => {
+                let known: HashSet<i128> = train.iter().copied().collect();
+                let at = other.iter().position(|label| !known.contains(label));
+                at.map(|at| (at, other[at], known.len()))
+            }
+            (Values::OneHot(train, _), Values::OneHot(other, _)) => {
+                let known: HashSet<u16> = train.iter().copied().collect();
+                let at = other.iter().position(|label| !known.contains(label));
+                at.map(|at| (at, i128::from(other[at]), known.len()))
+            }
+            _ => None,
+        };
+        let Some((index, label, classes)) = unknown else { return Ok(()) };
+        let problem = if self.are_measured() {
+            format!("label {label} of image {index} does not occur in {}, {}", self.name, self.measured())
+        } else {
+            format!(
+                "label {label} of image {index}, but it is none of the {classes} classes of {}: {}",
+                self.name,
+                part.leave_out(self)
+            )
+        };
+        Err(part.refuse(index, problem))
+    }
+
+    /// Different labels; 0 for words.
+    fn different(&self) -> usize {
+        match &self.values {
+            Values::Numbers(numbers) => numbers.iter().collect::<HashSet<_>>().len(),
+            Values::OneHot(places, _) => places.iter().collect::<HashSet<_>>().len(),
+            Values::Words(_) => 0,
+        }
+    }
+
+    /// Whether these are rather measured numbers than classes: there are nearly as many values as labels.
+    fn are_measured(&self) -> bool {
+        let Values::Numbers(numbers) = &self.values else { return false };
+        let different = self.different();
+        different >= MEASURED && different * 2 > numbers.len()
+    }
+
+    fn measured(&self) -> String {
+        format!(
+            "which has {} different values: if they are measured numbers, targets of regression are not supported; {}; if they are \
+             classes, each of them needs several images",
+            self.different(),
+            divide_range(&self.name)
+        )
+    }
+
+    /// That training labels without gaps are classes of several images.
+    fn check_measured(&self, labels: &[u16]) -> Result<(), DataError> {
+        if !self.are_measured() {
+            return Ok(());
+        }
+        let problem = format!("{} labels of {}, {}", labels.len(), self.name, self.measured());
+        Err(self.refuse(0, problem))
+    }
+
     /// That training labels count from 0 without gaps.
     fn check_gaps(&self, labels: &[u16]) -> Result<(), DataError> {
         let Some((index, &largest)) = labels.iter().enumerate().max_by_key(|&(_, label)| label) else {
             return Ok(());
         };
-        let mut seen = vec![false; usize::from(largest) + 1];
+        let one_hot = match self.values {
+            Values::OneHot(_, length) => Some(length),
+            _ => None,
+        };
+        let mut seen = vec![false; one_hot.unwrap_or(usize::from(largest) + 1)];
         labels.iter().for_each(|&label| seen[usize::from(label)] = true);
         let Some(missing) = seen.iter().position(|&seen| !seen) else { return Ok(()) };
+        if one_hot.is_some() {
+            let train = &self.name;
+            let test = train.replace("train", "test");
+            let problem = format!(
+                "one-hot rows of {}, but column {missing} has no 1: leave out the columns of no class, \
+                 `k = {train}.any(axis=0); {train}, {test} = {train}[:, k], {test}[:, k]`, all parts alike",
+                seen.len()
+            );
+            return Err(self.refuse(0, problem));
+        }
+        let different = self.different();
+        let measured = if self.are_measured() || different >= MANY {
+            format!(
+                "; if these {different} values are measured numbers (regression), {}",
+                divide_range(&self.name)
+            )
+        } else {
+            String::new()
+        };
         let problem = format!(
             "label {largest}, but no training image has label {missing}: labels count from 0 without gaps, or classes.txt beside the \
-             archive names the classes, one a line; {}",
+             archive names the classes, one a line; {}{measured}",
             number_from_zero(&self.name)
         );
         Err(self.refuse(index, problem))
@@ -297,6 +485,7 @@ impl Labels {
 fn number_from_zero(train: &str) -> String {
     let test = train.replace("train", "test");
     format!(
-        "`c = np.unique({train}); {train} = np.searchsorted(c, {train}); {test} = np.searchsorted(c, {test})` numbers them so"
+        "`c = np.unique({train}); {train} = np.searchsorted(c, {train}); {test} = np.searchsorted(c, {test})` numbers them so, all \
+         parts alike"
     )
 }

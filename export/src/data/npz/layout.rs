@@ -75,6 +75,30 @@ pub(super) fn arrange(name: &str, shape: &[u64], layout: Layout) -> Result<Arran
                  `{name} = {name}.reshape(-1, {h}, {w}, 1)`, all parts alike"
             ));
         }
+        [_] => {
+            return Err(format!(
+                "shape {shape:?}, but inputs are [N, H, W] or [N, H, W, C]: if these are the labels, call them `{}`",
+                name.replacen('x', "y", 1).replacen("images", "labels", 1)
+            ));
+        }
+        [_, _, _, _, _, ..] => {
+            // A dimension of 1 is left out, the number of inputs apart.
+            let single = shape.iter().skip(1).position(|&size| size == 1);
+            let remedy = match single {
+                Some(single) if shape.len() == 5 => {
+                    let mut kept = shape[1..].to_vec();
+                    kept.remove(single);
+                    format!("save `{name} = {name}.reshape(-1, {}, {}, {})`", kept[0], kept[1], kept[2])
+                }
+                _ => format!(
+                    "videos and volumes are not supported; for the first of {} pictures of each save `{name} = {name}[:, 0]`",
+                    shape[1]
+                ),
+            };
+            return Err(format!(
+                "shape {shape:?}, but inputs are [N, H, W] or [N, H, W, C]: {remedy}, all parts alike"
+            ));
+        }
         _ => return Err(format!("shape {shape:?}, but inputs are [N, H, W] or [N, H, W, C]")),
     };
     let elements = [height, width, channels].into_iter().try_fold(count, u64::checked_mul);
@@ -140,6 +164,12 @@ mod tests {
         for shape in [&[5][..], &[], &[2, 3, 4, 5, 6]] {
             assert!(problem(shape).contains("[N, H, W]"));
         }
+        assert!(problem(&[80, 1, 12, 12, 1]).contains("`x_test = x_test.reshape(-1, 12, 12, 1)`"));
+        assert!(
+            problem(&[80, 7, 12, 12, 3]).contains("videos")
+                && problem(&[80, 7, 12, 12, 3]).contains("x_test[:, 0]")
+        );
+        assert!(problem(&[80]).contains("call them `y_test`"));
         let note = arrange("x", &[9, 128, 6], Layout::Likely).unwrap().note.unwrap();
         assert!(note.contains("x.reshape(-1, 1, 128, 6)"), "{note}");
         assert_eq!(arrange("x", &[9, 28, 28], Layout::Likely).unwrap().note, None);

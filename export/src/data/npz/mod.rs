@@ -71,6 +71,12 @@ pub(super) fn load(path: &Path, layout: Layout, given: Option<Quantisation>) -> 
     if let Some(pair) = &names.validation {
         notes.push(format!("the validation part of the data, {}, scores the trials", pair.inputs));
     }
+    if names.train_is_bare {
+        notes.push(format!(
+            "{} and {} are the training part, as {} is another one",
+            names.train.inputs, names.train.labels, names.test.inputs
+        ));
+    }
     if names.test_is_validation {
         notes.push(format!(
             "there is no test part: {} is the test part, and validation images are held out of {}",
@@ -82,6 +88,11 @@ pub(super) fn load(path: &Path, layout: Layout, given: Option<Quantisation>) -> 
         None => Dataset::assemble(path, class_names, train, test)?,
     };
     Ok(Dataset { notes, warnings: read.warnings, ..dataset })
+}
+
+/// Whether the file at `path` is an archive of arrays, whatever its name.
+pub(super) fn is_archive(path: &Path) -> bool {
+    Archive::open(path).is_ok_and(|archive| archive.entries().iter().any(|entry| entry.ends_with(".npy")))
 }
 
 struct Archive<'a> {
@@ -101,7 +112,10 @@ impl<'a> Archive<'a> {
             ZipError::Io(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => refuse(cause),
             error => DataError::Unusable {
                 path: path.to_owned(),
-                problem: format!("not a sound .npz archive: {error}"),
+                problem: format!(
+                    "not a sound .npz archive: {}; download or copy it again, or save it again with `np.savez`",
+                    if length == 0 { "the file is empty".to_owned() } else { error.to_string() }
+                ),
             },
         })?;
         Ok(Archive { path, length, zip })
@@ -119,7 +133,7 @@ impl<'a> Archive<'a> {
         })?;
         let labels = self.entry(&names.labels, |stream| {
             let header = c_order_header(stream, &names.labels)?;
-            labels::read(stream, &names.labels, &header, inputs.count, &names.inputs)
+            labels::read(stream, &names.labels, &header, &inputs)
         })?;
         Ok((inputs, labels))
     }

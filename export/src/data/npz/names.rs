@@ -7,13 +7,16 @@ use std::path::Path;
 
 use super::super::error::DataError;
 
-const INPUTS: &[&str] =
-    &["x", "images", "image", "imgs", "img", "data", "features", "inputs", "input", "samples"];
-const LABELS: &[&str] = &["y", "labels", "label", "targets", "target", "classes", "class"];
+const INPUTS: &[&str] = &[
+    "x", "images", "image", "imgs", "img", "data", "features", "inputs", "input", "samples", "signals",
+    "signal",
+];
+const LABELS: &[&str] =
+    &["y", "labels", "label", "targets", "target", "classes", "class", "outputs", "output"];
 const PARTS: [(Part, &[&str]); 3] = [
-    (Part::Train, &["train", "training"]),
-    (Part::Validation, &["val", "valid", "validation", "dev"]),
-    (Part::Test, &["test", "testing"]),
+    (Part::Train, &["train", "training", "tr"]),
+    (Part::Validation, &["val", "valid", "validation", "dev", "va"]),
+    (Part::Test, &["test", "testing", "te"]),
 ];
 /// As many entries as an error message lists.
 const MAX_NAMES: usize = 12;
@@ -42,6 +45,8 @@ pub(super) struct Names {
     pub(super) test: Pair,
     /// Whether the test part is called a validation part, as there is no other.
     pub(super) test_is_validation: bool,
+    /// Whether nothing but the names of the other parts says that the training part is that: `X` beside `X_test`.
+    pub(super) train_is_bare: bool,
 }
 
 impl Names {
@@ -75,37 +80,65 @@ impl Names {
             })
         };
         let (train, validation, test) = (pair(Part::Train)?, pair(Part::Validation)?, pair(Part::Test)?);
-        match (train, validation, test) {
+        let bare = undivided(&arrays).filter(|_| train.is_none() && (validation.is_some() || test.is_some()));
+        let train_is_bare = bare.is_some();
+        let bare = bare.map(|(x, y)| Pair { inputs: x.to_owned(), labels: y.to_owned() });
+        match (train.or(bare), validation, test) {
             (Some(train), validation, Some(test)) => {
-                Ok(Names { train, validation, test, test_is_validation: false })
+                Ok(Names { train, validation, test, test_is_validation: false, train_is_bare })
             }
             (Some(train), Some(test), None) => {
-                Ok(Names { train, validation: None, test, test_is_validation: true })
+                Ok(Names { train, validation: None, test, test_is_validation: true, train_is_bare })
             }
-            (Some(_), None, None) => Err(DataError::Unusable {
+            (Some(train), None, None) => Err(DataError::Unusable {
                 path: path.to_owned(),
-                problem: format!("there is no test part; {}", divide("x_train", "y_train")),
+                problem: format!("there is no test part; {}", divide(path, &train.inputs, &train.labels)),
             }),
             _ => match undivided(&arrays) {
                 Some((x, y)) => Err(DataError::Unusable {
                     path: path.to_owned(),
                     problem: format!(
                         "{x} and {y} are not divided into a training and a test part; {}",
-                        divide("x", "y")
+                        divide(path, x, y)
                     ),
                 }),
-                None => Err(missing("x_train")),
+                None => match unnamed(&arrays) {
+                    Some(problem) => Err(DataError::Unusable { path: path.to_owned(), problem }),
+                    None => Err(missing("x_train")),
+                },
             },
         }
     }
 }
 
-/// How to divide arrays called `x` and `y`.
-fn divide(x: &str, y: &str) -> String {
+/// How to divide the arrays called `x` and `y` of the archive at `path`.
+fn divide(path: &Path, x: &str, y: &str) -> String {
+    let file = path.file_name().unwrap_or_default().display();
     format!(
-        "divide the data at random, one fifth for the test: `i = np.random.default_rng(0).permutation(len({x})); n = len({x}) // 5; \
-         np.savez(\"data.npz\", x_train={x}[i[n:]], y_train={y}[i[n:]], x_test={x}[i[:n]], y_test={y}[i[:n]])`"
+        "divide the data at random, one fifth for the test: `d = np.load(\"{file}\"); x, y = d[\"{x}\"], d[\"{y}\"]; \
+         i = np.random.default_rng(0).permutation(len(x)); n = len(x) // 5; np.savez(\"divided.npz\", x_train=x[i[n:]], y_train=y[i[n:]], \
+         x_test=x[i[:n]], y_test=y[i[:n]])`"
     )
+}
+
+/// What to save instead of arrays without names of their own, or of inputs without labels.
+fn unnamed(arrays: &[&str]) -> Option<String> {
+    if arrays.len() > 1 && arrays.iter().all(|name| name.starts_with("arr_")) {
+        return Some(format!(
+            "the {} arrays were saved without names, so nothing says which is what; save them with their names, \
+             `np.savez(\"data.npz\", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)`",
+            arrays.len()
+        ));
+    }
+    let is = |words: &[&str]| arrays.iter().find(|name| words.contains(&name.to_lowercase().as_str()));
+    if is(LABELS).is_some() {
+        return None;
+    }
+    let only = is(INPUTS).or(arrays.first().filter(|name| arrays.len() == 1 && name.starts_with("arr_")))?;
+    Some(format!(
+        "there are inputs, {only}, but no labels; save the class of each input with it, \
+         `np.savez(\"data.npz\", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)`"
+    ))
 }
 
 /// The part that a name speaks of, and whether it is that of inputs.
@@ -134,11 +167,13 @@ fn counterpart(name: &str, inputs: bool) -> String {
     }
 }
 
-/// An archive's only two arrays that are not divided: inputs and labels.
+/// An archive's only two arrays that speak of no part: inputs and labels.
 fn undivided<'a>(arrays: &[&'a str]) -> Option<(&'a str, &'a str)> {
-    let find =
-        |words: &[&str]| arrays.iter().find(|name| words.contains(&name.to_lowercase().as_str())).copied();
-    find(INPUTS).zip(find(LABELS)).or(match arrays {
+    let only = |words: &[&str]| {
+        let mut found = arrays.iter().filter(|name| words.contains(&name.to_lowercase().as_str()));
+        found.next().copied().filter(|_| found.next().is_none())
+    };
+    only(INPUTS).zip(only(LABELS)).or(match arrays {
         &["arr_0", "arr_1"] => Some(("arr_0", "arr_1")),
         _ => None,
     })
@@ -162,6 +197,7 @@ mod tests {
             ["train_x", "train_y", "test_x", "test_y"],
             ["xTrain", "yTrain", "xTest", "yTest"],
             ["TRAINING_DATA", "training.target", "testing data", "testing-target"],
+            ["x_tr", "y_tr", "x_te", "y_te"],
         ] {
             let [train, labels, test, test_labels] = names;
             let pair = |inputs: &str, labels: &str| Pair { inputs: inputs.into(), labels: labels.into() };
@@ -170,6 +206,7 @@ mod tests {
                 validation: None,
                 test: pair(test, test_labels),
                 test_is_validation: false,
+                train_is_bare: false,
             };
             assert_eq!(find(&names), Ok(expected));
         }
@@ -187,6 +224,11 @@ mod tests {
         assert_eq!(found.test.inputs, "test_images");
         let found = find(&["x_train", "y_train", "x_val", "y_val"]).unwrap();
         assert!(found.test_is_validation && found.test.inputs == "x_val" && found.validation.is_none());
+        // Nothing says what `X` is but `X_test`, which does.
+        let found = find(&["X", "y", "X_test", "y_test"]).unwrap();
+        assert!(found.train_is_bare && found.train.inputs == "X" && found.train.labels == "y");
+        assert!(find(&["X", "y", "x_val", "y_val"]).unwrap().test_is_validation);
+        assert!(!find(&["data", "target", "x_train", "y_train", "x_test", "y_test"]).unwrap().train_is_bare);
     }
 
     #[test]
@@ -199,10 +241,21 @@ mod tests {
                 &["x_train", "X_train", "y_train", "x_test", "y_test"],
                 &["x_train and X_train", "save only one"],
             ),
-            (&["x_train", "y_train"], &["no test part", "x_train=x_train[i[n:]]"]),
+            (
+                &["x_train", "y_train"],
+                &["no test part", "x, y = d[\"x_train\"], d[\"y_train\"]", "x_train=x[i[n:]]"],
+            ),
             (&["data", "target"], &["data and target", "permutation(len(x))"]),
             (&["arr_0", "arr_1"], &["arr_0 and arr_1", "x_test=x[i[:n]]"]),
-            (&["foo", "bar"], &["no entry x_train; it has bar.npy, foo.npy"]),
+            (&["arr_0", "arr_1", "arr_2", "arr_3"], &["4 arrays were saved without names", "np.savez"]),
+            (&["arr_0"], &["arr_0, but no labels", "np.savez"]),
+            (&["inputs", "outputs"], &["inputs and outputs are not divided", "d[\"outputs\"]"]),
+            (&["signals", "labels"], &["signals and labels are not divided", "d[\"signals\"]"]),
+            (&["images"], &["inputs, images, but no labels", "np.savez"]),
+            (
+                &["foo", "bar"],
+                &["no entry x_train; it has bar.npy, foo.npy", "np.savez(\"data.npz\", x_train"],
+            ),
         ] {
             let message = find(names).unwrap_err();
             for part in parts {
