@@ -267,6 +267,9 @@ fn test_images(config: &Config, model: &Model<'_>, blob: &[u8]) -> Result<(data:
     if classes != model.classes() {
         return Err(SimError::Classes { data: dataset.name, classes, model: model.classes() });
     }
+    for warning in &dataset.warnings {
+        bomp_export::eprintln!("warning: {warning}");
+    }
     Ok((data::test_sample(&dataset, config.images)?, dataset.name))
 }
 

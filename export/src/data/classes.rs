@@ -47,10 +47,12 @@ pub(super) fn class_names(
     for (images, bytes) in [train, test] {
         if let Some(index) = images.labels.iter().position(|&label| usize::from(label) >= names.len()) {
             let label = images.labels[index];
-            let source = if given { CLASSES_FILE } else { "the training labels" };
-            return Err(
-                bytes.fault(index, format!("label {label}, but {source} give {} classes", names.len()))
-            );
+            let (source, remedy) = match given {
+                true => (CLASSES_FILE, "add a line for each further class"),
+                false => ("the training labels", "add training images of it, or leave such images out"),
+            };
+            let problem = format!("label {label}, but {source} give {} classes; {remedy}", names.len());
+            return Err(bytes.fault(index, problem));
         }
     }
     Ok(ClassNames { names, given })

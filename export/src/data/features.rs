@@ -53,6 +53,11 @@ pub(super) fn calibrate(values: &[f32]) -> Result<Quantisation, String> {
             MAGNITUDES.end()
         ));
     }
+    if let Some(first) = values.first().filter(|first| values.iter().all(|value| value == *first)) {
+        return Err(format!(
+            "all values are {first}: there is nothing to tell apart; look how the array was made"
+        ));
+    }
     let (low, high) = (f64::from(low), f64::from(high));
     let sample: Vec<f64> = sample(values).collect();
     let parts = |end: f64| {
@@ -307,6 +312,7 @@ mod tests {
         for bad in [vec![0.0; 9], vec![1e30, 0.0], vec![1e-30, -1e-20]] {
             assert!(calibrate(&bad).unwrap_err().contains("m = np.abs(x_train).max()"), "{bad:?}");
         }
+        assert!(calibrate(&[1.5; 9]).unwrap_err().contains("all values are 1.5"));
     }
 
     #[test]

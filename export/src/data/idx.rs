@@ -90,6 +90,11 @@ pub(super) fn load(folder: &Path) -> Result<Dataset, DataError> {
             PARTS[0].0
         ));
     }
+    let names = [PARTS[0], test_names].into_iter().chain(validation);
+    let unread = unread(folder, &names.flat_map(|(images, labels)| [images, labels]).collect::<Vec<_>>());
+    if !unread.is_empty() {
+        dataset.notes.push(format!("beside the parts, not read: {}", unread.join(", ")));
+    }
     if first > 0 {
         dataset.notes.push(format!(
             "labels begin at {first}: label {first} is class 0 on the device; classes are named by their labels"
@@ -114,23 +119,40 @@ pub(super) fn load(folder: &Path) -> Result<Dataset, DataError> {
 /// The files of `folder` that are called `name` in one of its spellings, in the order of their names; a file that is there both
 /// plain and gzipped counts once, plain.
 fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
-    let test = name.replace("t10k", "test");
-    let mut found: Vec<(String, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let spelled = entry.file_name().to_string_lossy().to_lowercase();
-        let spelled = spelled.strip_suffix(".gz").unwrap_or(&spelled).replace('.', "-");
-        if (spelled.ends_with(name) || spelled.ends_with(&test))
-            && !spelled.starts_with('-')
-            && !path.is_dir()
-        {
-            found.push((spelled, path));
-        }
-    }
+    let mut found = spelled(folder);
+    found.retain(|(spelled, _)| is_called(spelled, name));
     // Plain is before gzipped.
     found.sort_unstable();
     found.dedup_by(|later, earlier| later.0 == earlier.0);
     found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The files of `folder`, and their names in one spelling.
+fn spelled(folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let spelled = entry.file_name().to_string_lossy().to_lowercase();
+        let spelled = spelled.strip_suffix(".gz").unwrap_or(&spelled).replace('.', "-");
+        if !spelled.starts_with('-') && !path.is_dir() {
+            files.push((spelled, path));
+        }
+    }
+    files
+}
+
+fn is_called(spelled: &str, name: &str) -> bool {
+    spelled.ends_with(name) || spelled.ends_with(&name.replace("t10k", "test"))
+}
+
+/// The IDX files of `folder` that have none of `names`, quoted.
+fn unread(folder: &Path, names: &[&str]) -> Vec<String> {
+    let is_idx =
+        |spelled: &str| ["-idx3-ubyte", "-idx1-ubyte"].iter().any(|ending| spelled.ends_with(ending));
+    let mut files = spelled(folder);
+    files.retain(|(spelled, _)| is_idx(spelled) && !names.iter().any(|name| is_called(spelled, name)));
+    files.sort_unstable();
+    files.iter().map(|(_, path)| format!("`{}`", path.file_name().unwrap_or_default().display())).collect()
 }
 
 /// True when the images or the labels of a part are in `folder`.

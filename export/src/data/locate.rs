@@ -31,7 +31,7 @@ pub(super) fn locate<T>(
             1 => return Ok(found.pop()),
             _ => {
                 let paths: Vec<&Path> = found.iter().map(|(path, _)| path.as_path()).collect();
-                if let Some(problem) = parts(&paths) {
+                if let Some(problem) = parts(&paths).or_else(|| turned(&paths)) {
                     return Err(DataError::Unusable { path: folder.to_owned(), problem });
                 }
                 let names: Vec<String> =
@@ -78,5 +78,25 @@ fn parts(paths: &[&Path]) -> Option<String> {
         parts.len(),
         renamed.join(", "),
         if are_several { ", putting the class folders of one part together" } else { "" }
+    ))
+}
+
+/// What to do about class folders that hold folders of parts: `cat/train` instead of `train/cat`.
+fn turned(paths: &[&Path]) -> Option<String> {
+    let inside = |path: &Path| {
+        let folders = subfolders(path).ok()?;
+        let names: Option<Vec<String>> =
+            folders.iter().map(|folder| Some(folder.file_name()?.to_str()?.to_owned())).collect();
+        names.filter(|names| names.len() > 1)
+    };
+    let names = inside(paths.first()?)?;
+    let are_alike = paths.iter().all(|path| inside(path).as_ref() == Some(&names));
+    let parts = like_parts(&names.iter().map(String::as_str).collect::<Vec<_>>()).filter(|_| are_alike)?;
+    let class = paths.first()?.file_name()?.to_str()?;
+    let (name, part) = parts.first()?;
+    Some(format!(
+        "{} folders in it have parts of a data set in them: if they are classes, turn the two levels around, `{class}/{name}` to \
+         `{part}/{class}`; if they are data sets, name the one to use",
+        paths.len()
     ))
 }

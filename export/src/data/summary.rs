@@ -161,6 +161,7 @@ impl Summary {
             }
             if absent.len() + 1 == self.classes.len()
                 && self.classes.len() > 2
+                && self.classes.iter().map(count).sum::<usize>() >= 2 * self.classes.len()
                 && (part == "test" || part == "validation" && has_own_validation)
                 && let Some(only) = self.classes.iter().find(|class| count(class) > 0)
             {

@@ -167,6 +167,10 @@ fn a_validation_part_scores_the_trials() {
         "{:?}",
         dataset.notes
     );
+    write(folder.path(), "extra-images-idx3-ubyte", &part[2].1);
+    let dataset = data::load(folder.path(), Format::Auto).unwrap();
+    let note = "beside the parts, not read: `extra-images-idx3-ubyte`";
+    assert!(dataset.notes.iter().any(|said| said == note), "{:?}", dataset.notes);
     for name in [TEST_IMAGES, TEST_LABELS] {
         std::fs::remove_file(folder.path().join(name)).unwrap();
     }

@@ -152,8 +152,7 @@ pub(in super::super) fn like_parts<'a>(names: &[&'a str]) -> Option<Vec<(&'a str
     let parts: Vec<(&str, Part)> =
         names.iter().filter_map(|name| Some((*name, Part::numbered(name)?))).collect();
     let (_, first) = parts.first()?;
-    let are_parts =
-        parts.iter().any(|(_, part)| part != first) || names.len() > 1 && parts.len() == names.len();
+    let are_parts = parts.iter().any(|(_, part)| part != first) || parts.len() == names.len();
     are_parts.then(|| parts.into_iter().map(|(name, part)| (name, part.folder())).collect())
 }
 

@@ -159,7 +159,7 @@ fn undivided(folder: &Path, notes: &mut Vec<String>) -> Result<Parts, DataError>
     if let Some(parts) = like_parts(&names) {
         let shown: Vec<&str> = parts.iter().map(|&(name, _)| name).collect();
         let problem = format!(
-            "{} are parts of a data set by their names, but without class folders: nobody knows the classes of their images; sort \
+            "by name, these are parts of a data set, but without class folders: {}; nobody knows the classes of their images: sort \
              these into one folder for each class, `train/CLASS` and `test/CLASS`; if the folders are classes, give them other names, \
              such as `class_{}`",
             quoted(&shown),

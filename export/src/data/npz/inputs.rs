@@ -305,9 +305,10 @@ pub(super) fn convert(parts: Vec<Inputs>, given: Option<Quantisation>) -> Result
                     {
                         return Err(train.refuse(named(crowded)));
                     }
-                    return Err(
-                        part.refuse(problem.replace("the model's input", "the training part's int8 range"))
-                    );
+                    let problem = problem
+                        .replace("the model's input", "the training part's int8 range")
+                        .replace("the data that the model was trained on", &train.name);
+                    return Err(part.refuse(problem));
                 }
             }
             warnings.extend(differences(&parts));

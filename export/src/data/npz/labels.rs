@@ -349,7 +349,7 @@ impl Labels {
                         let twin = names.iter().find(|name| name.to_lowercase() == lower);
                         let remedy = match twin {
                             Some(twin) => format!(
-                                "but {twin:?}: spell classes alike, for example `{0} = np.char.lower({0})`, all parts alike",
+                                "it has {twin:?}: spell classes alike, for example `{0} = np.char.lower({0})`, all parts alike",
                                 self.name
                             ),
                             None if given => "add a line for it, or leave such inputs out".to_owned(),
