@@ -373,7 +373,7 @@ fn labels_that_only_the_test_part_has_are_not_renumbered() {
             &[
                 "one-hot rows of 3",
                 &format!("column {column} has no 1"),
-                "`k = y_train.any(axis=0); y_train, y_test = y_train[:, k]",
+                "`k = y_train.any(axis=0); y_train, y_test = y_train[:, k].copy()",
             ],
         );
     }

@@ -458,7 +458,7 @@ impl Labels {
             let test = train.replace("train", "test");
             let problem = format!(
                 "one-hot rows of {}, but column {missing} has no 1: leave out the columns of no class, \
-                 `k = {train}.any(axis=0); {train}, {test} = {train}[:, k], {test}[:, k]`, all parts alike",
+                 `k = {train}.any(axis=0); {train}, {test} = {train}[:, k].copy(), {test}[:, k].copy()`, all parts alike",
                 seen.len()
             );
             return Err(self.refuse(0, problem));
