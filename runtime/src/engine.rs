@@ -104,16 +104,14 @@ impl<'a, K: Kernels> Model<'a, K> {
         }
         let mut data = self.data;
         for index in 0..self.records.len() {
-            let (layer, rest) = self.records.decode(index, data)?;
+            let decoded = self.records.decode(index, data);
+            // By reference, so that the layer is not copied: this runs on devices.
+            let (layer, rest) = decoded.as_ref().map_err(|&error| error)?;
             data = rest;
-            if let Op::Convolution(_, weights) | Op::Depthwise(_, weights) | Op::Classifier(weights) =
-                &layer.op
-            {
-                check_channels(index, weights)?;
-            }
+            check_channels(index, layer)?;
             let missing = match K::OFFERS {
                 Needs::EVERYTHING => Needs::NOTHING,
-                offers => self.needs_of(index, &layer).without(offers),
+                offers => self.needs_of(index, layer).without(offers),
             };
             if missing != Needs::NOTHING {
                 return Err(ModelError::MissingKernel { layer: index as u16, missing });

@@ -224,7 +224,12 @@ fn weights<'a>(
 ///
 /// # Errors
 /// The field that is out of range, by name.
-pub(crate) fn check_channels(index: usize, weights: &Weights<'_>) -> Result<(), ModelError> {
+#[inline(never)]
+pub(crate) fn check_channels(index: usize, layer: &Layer<'_>) -> Result<(), ModelError> {
+    let (Op::Convolution(_, weights) | Op::Depthwise(_, weights) | Op::Classifier(weights)) = &layer.op
+    else {
+        return Ok(());
+    };
     let bad = |field| ModelError::BadLayer { layer: index as u16, field };
     if weights.channels.iter().any(|channel| !(-MAX_BIAS..=MAX_BIAS).contains(&channel.bias())) {
         return Err(bad("bias"));

@@ -19,7 +19,7 @@ pub(in super::super) const fn words(fan_in: usize) -> usize {
 
 #[inline(never)]
 pub(super) fn classifier<const NEEDS: u32>(
-    weights: Weights<'_>,
+    weights: &Weights<'_>,
     input: &[i8],
     logits: &mut [i32],
     scratch: &mut [u32],
@@ -88,7 +88,7 @@ fn arrange<'a>(values: &[i8], bits: usize, scratch: &'a mut [u32]) -> (&'a [[u32
 
 /// For weights that do not begin at a byte.
 #[inline(never)]
-fn plain_dot(weights: Weights<'_>, class: usize, input: &[i8], sum: i32) -> i32 {
+fn plain_dot(weights: &Weights<'_>, class: usize, input: &[i8], sum: i32) -> i32 {
     let mut row = weights.packed.values(class * weights.fan_in);
     input.iter().fold(sum, |sum, &value| sum.wrapping_add(i32::from(row.next_value()) * i32::from(value)))
 }

@@ -76,9 +76,9 @@ pub(super) fn convolution<const NEEDS: u32>(
     output: &mut [i8],
     scratch: &mut [u32],
 ) {
-    let Op::Convolution(window, weights) = layer.op else { return broken_invariant() };
+    let Op::Convolution(window, weights) = &layer.op else { return broken_invariant() };
     let (from, to) = (layer.input.shape, layer.output.shape);
-    let plan = Plan::new(window, weights.fan_in, from, to);
+    let plan = Plan::new(*window, weights.fan_in, from, to);
     let Some((tables, columns)) = scratch.split_at_mut_checked(plan.groups * plan.group_words()) else {
         return broken_invariant();
     };
@@ -124,8 +124,8 @@ pub(super) fn convolution<const NEEDS: u32>(
 
 struct Work<'a, 'b, const NEEDS: u32> {
     layer: &'a Layer<'b>,
-    window: Window,
-    weights: Weights<'b>,
+    window: &'a Window,
+    weights: &'a Weights<'b>,
     plan: Plan,
     input: &'a [i8],
 }
@@ -163,7 +163,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
         let mut factors = [0; 4];
         // Fewer than four channels are requantised one by one.
         if channels.len() >= 4 {
-            table_factors::<NEEDS>(&self.weights, first, &mut factors);
+            table_factors::<NEEDS>(self.weights, first, &mut factors);
         }
         [*a, *b, *c, *d] = factors;
         *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;

@@ -81,8 +81,8 @@ impl Place<'_> {
 
 #[inline(never)]
 pub(super) fn depthwise<const NEEDS: u32>(layer: &Layer<'_>, mut place: Place<'_>, scratch: &mut [u32]) {
-    let Op::Depthwise(window, weights) = layer.op else { return broken_invariant() };
-    let plan = Plan::new(window, layer.output.shape);
+    let Op::Depthwise(window, weights) = &layer.op else { return broken_invariant() };
+    let plan = Plan::new(*window, layer.output.shape);
     let Some((table, plane)) = scratch.split_at_mut_checked(plan.table) else { return broken_invariant() };
     let Some(plane) = plane.get_mut(..plan.rows * plan.pitch) else { return broken_invariant() };
     let zero_point = i16::from(layer.input.zero_point);
@@ -97,8 +97,8 @@ pub(super) fn depthwise<const NEEDS: u32>(layer: &Layer<'_>, mut place: Place<'_
 
 struct Work<'a, 'b, const NEEDS: u32> {
     layer: &'a Layer<'b>,
-    window: Window,
-    weights: Weights<'b>,
+    window: &'a Window,
+    weights: &'a Weights<'b>,
     plan: Plan,
     table: &'a mut [u32],
     /// [rows][pitch], halves; beside the image the zero point.
@@ -110,7 +110,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
     #[inline(never)]
     fn load_weights(&mut self, channel: usize) {
         let Plan { pairs, .. } = self.plan;
-        let Window { kernel_width, stride, .. } = self.window;
+        let Window { kernel_width, stride, .. } = *self.window;
         let mut taps = self.weights.packed.values(channel * self.weights.fan_in);
         let Some((head, rest)) = self.table.split_first_chunk_mut::<LANE_HEAD>() else {
             return broken_invariant();
@@ -141,14 +141,14 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
         let Some(parameters) = self.weights.channels.get(channel) else { return broken_invariant() };
         *head = [parameters.bias() as u32; LANE_HEAD];
         let [place, zero_point, ..] = tail;
-        table_factors::<NEEDS>(&self.weights, channel, core::slice::from_mut(place));
+        table_factors::<NEEDS>(self.weights, channel, core::slice::from_mut(place));
         *zero_point = i32::from(self.layer.quantisation.zero_point) as u32;
     }
 
     #[inline(never)]
     fn convolve(&mut self, channel: usize, place: &mut Place<'_>) {
         let Plan { pitch, rows, .. } = self.plan;
-        let Window { kernel_height, stride, .. } = self.window;
+        let Window { kernel_height, stride, .. } = *self.window;
         let to = self.layer.output.shape;
         // Rows of output that the plane is enough for.
         let batch = at_least_1((rows - kernel_height) / at_least_1(stride) + 1);
@@ -175,7 +175,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
     fn load_rows(&mut self, channel: usize, rows: Range<usize>, slot: usize, input: &[i8]) {
         let Range { start: first, end } = rows;
         let shape = self.layer.input.shape;
-        let Window { pad_top, pad_left, .. } = self.window;
+        let Window { pad_top, pad_left, .. } = *self.window;
         let pitch = 2 * self.plan.pitch;
         let plane: &mut [i16] = bytemuck::cast_slice_mut(self.plane);
         let Some(plane) = plane.get_mut(slot * pitch..(slot + end - first) * pitch) else {
@@ -208,7 +208,7 @@ impl<const NEEDS: u32> Work<'_, '_, NEEDS> {
     /// Computes `count` rows of output from `y` on, whose first row of taps is the first of the plane.
     fn multiply(&mut self, channel: usize, y: usize, count: usize, output: &mut [i8]) {
         let Plan { pairs, pitch, .. } = self.plan;
-        let Window { kernel_height, stride, .. } = self.window;
+        let Window { kernel_height, stride, .. } = *self.window;
         let shape = self.layer.output.shape;
         let lane = Lane { table: self.table, pairs, kernel_rows: kernel_height, stride };
         let output = output.get_mut(y * shape.width * shape.channels + channel..).unwrap_or(&mut []);

@@ -67,7 +67,7 @@ impl<const NEEDS: u32> Kernels for Dsp<NEEDS> {
     }
 
     fn classifier(layer: &Layer<'_>, input: &[i8], logits: &mut [i32], scratch: &mut [u32]) {
-        let Op::Classifier(weights) = layer.op else { return broken_invariant() };
+        let Op::Classifier(weights) = &layer.op else { return broken_invariant() };
         classifier::classifier::<NEEDS>(weights, input, logits, scratch);
     }
 
