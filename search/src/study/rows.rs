@@ -123,14 +123,15 @@ pub(super) fn study(connection: &Connection, place: &str) -> Result<(i64, StudyC
     let query = "SELECT schema, tool_version, config FROM study";
     let row = connection.query_row(query, [], columns).optional().map_err(sql)?;
     let (schema, version, json) = row.ok_or_else(|| damaged(place, "its configuration is gone"))?;
-    // A damaged number of the schema is told from another version by the column that only this one has.
-    let stored = connection.query_row("SELECT checksum FROM study", [], |row| row.get::<_, String>(0));
-    match stored {
-        Ok(stored) if stored != study_checksum(schema, &version, &json) => {
+    // A damaged number of the schema is told from another version by the column that the versions before did not have.
+    let has_checksum = "SELECT 1 FROM pragma_table_info('study') WHERE name = 'checksum'";
+    let has_checksum =
+        connection.prepare(has_checksum).and_then(|mut statement| statement.exists([])).map_err(sql)?;
+    if has_checksum || schema == SCHEMA {
+        let stored = connection.query_row("SELECT checksum FROM study", [], |row| row.get::<_, String>(0));
+        if stored.map_err(sql)? != study_checksum(schema, &version, &json) {
             return Err(damaged(place, "study: its checksum is wrong: it was changed"));
         }
-        Err(error) if schema == SCHEMA => return Err(sql(error)),
-        _ => {}
     }
     if schema != SCHEMA && schema != FORMER {
         return Err(StoreError::Schema { place: place.to_owned(), found: schema, expected: SCHEMA });
