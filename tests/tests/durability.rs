@@ -180,3 +180,19 @@ fn names_of_studies_do_not_leave_their_folder() {
         assert!(line.contains("name a folder"), "{folder:?}: {line}");
     }
 }
+
+/// An archive can hold them, and opening one would wait without end.
+#[test]
+fn pipes_in_the_place_of_a_studys_files_are_refused() {
+    let folder = TempDir::new().unwrap();
+    for name in ["study.sqlite", "trials.jsonl"] {
+        let study = folder.path().join(name.replace('.', "-"));
+        assert!(!databases::made(&study).is_empty());
+        fs::remove_file(study.join(name)).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(study.join(name)).status().unwrap().success());
+        for command in [&["status", text(&study)][..], &["resume", text(&study)]] {
+            let line = refuse("bomp-search", command);
+            assert!(line.contains("named pipe") && line.contains(name), "{line}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use bomp_export::files;
 use serde::{Deserialize, Serialize};
 
 use super::checksum::{self, DIGITS};
@@ -106,11 +107,11 @@ impl Log {
         let io = |cause| StoreError::Io { path: self.path.clone(), cause };
         // The log of a new study may get its name just now.
         let named = self.path.with_file_name(FILE);
-        let file = File::open(&self.path).or_else(|error| {
-            if error.kind() == ErrorKind::NotFound { File::open(&named) } else { Err(error) }
+        let file = files::open_untrusted(&self.path).or_else(|error| {
+            if error.kind() == ErrorKind::NotFound { files::open_untrusted(&named) } else { Err(error) }
         });
         let mut file = match file {
-            Ok(file) => file,
+            Ok((file, _)) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.rest = Some("the file is missing".into());
                 return if self.length == 0 { Ok(()) } else { Err(self.damaged("it was removed")) };
@@ -207,7 +208,9 @@ pub(super) fn whole(
 
 /// What can be read of a damaged log: its configuration, the trials of its undamaged lines, and what is wrong with the others.
 pub(super) fn intact(folder: &Path) -> (Option<StudyConfig>, Vec<Trial>, Vec<String>) {
-    let Ok(bytes) = std::fs::read(Log::at(folder).path) else { return (None, Vec::new(), Vec::new()) };
+    let Ok(bytes) = files::read_untrusted(&Log::at(folder).path, files::limit::LARGE) else {
+        return (None, Vec::new(), Vec::new());
+    };
     let (mut config, mut trials, mut problems) = (None, Vec::new(), Vec::new());
     for (number, text) in bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, text)| !text.is_empty())
     {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use bomp_export::files;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::files::{FILE, JOURNAL, WAL};
@@ -56,7 +57,9 @@ pub fn salvage(folder: &Path, config: Option<StudyConfig>) -> Result<Salvaged, S
     let mut found: BTreeMap<u64, Trial> = BTreeMap::new();
     let mut lost: BTreeMap<u64, String> = BTreeMap::new();
     let mut after = None;
-    let frames = fs::read(folder.join(WAL)).ok().and_then(|bytes| wal::problem(&bytes));
+    let frames = files::read_untrusted(&folder.join(WAL), files::limit::LARGE)
+        .ok()
+        .and_then(|bytes| wal::problem(&bytes));
     problems.extend(frames.map(|what| format!("{WAL}: {what}: what a trial had in it is in work again")));
     match &database {
         Ok(database) => after = database.trials(&config, &place, &mut found, &mut lost),
@@ -138,7 +141,7 @@ impl Damaged {
         let copy = view::copy(folder, JOURNAL)?;
         let file = copy.path().join(FILE);
         let io = |cause| StoreError::Io { path: path.clone(), cause };
-        let log = fs::read(folder.join(WAL)).unwrap_or_default();
+        let log = files::read_untrusted(&folder.join(WAL), files::limit::LARGE).unwrap_or_default();
         let mut bytes = wal::replay(fs::read(&file).map_err(io)?, &log);
         // The copy has no write-ahead log any more.
         if let Some(versions) = bytes.get_mut(18..20) {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use bomp_export::files;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tempfile::TempDir;
 
@@ -67,7 +68,7 @@ const READ_VERSION: usize = 19;
 fn header(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::with_capacity(HEADER);
-    fs::File::open(path)?.take(HEADER as u64).read_to_end(&mut bytes)?;
+    files::open_untrusted(path)?.0.take(HEADER as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -158,7 +159,8 @@ pub(super) fn copy(folder: &Path, beside: &str) -> Result<TempDir, StoreError> {
         let from = folder.join(name);
         if name == FILE || from.is_file() {
             // Not `fs::copy`, which would take over that the file must not be written.
-            let bytes = fs::read(&from).map_err(|cause| io(&from, cause))?;
+            let bytes =
+                files::read_untrusted(&from, files::limit::LARGE).map_err(|cause| io(&from, cause))?;
             let to = copy.path().join(name);
             fs::write(&to, bytes).map_err(|cause| io(&to, cause))?;
         }

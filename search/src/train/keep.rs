@@ -84,7 +84,7 @@ pub fn load(
     device: Device,
 ) -> Result<Option<TrainedFloat>, Unusable> {
     let unusable = |problem: String| Unusable { path: path.to_owned(), problem };
-    let bytes = match std::fs::read(path) {
+    let bytes = match files::read_untrusted(path, files::limit::LARGE) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(error.to_string())),
