@@ -241,7 +241,13 @@ impl Analysis<'_> {
                             break;
                         }
                     }
-                    Effect::Call(target) => note(&mut usage, Callee::Address(target), depth),
+                    Effect::Call(target) => {
+                        note(&mut usage, Callee::Address(target), depth);
+                        // A call that ends a function never returns: no compiler lets one run on into its neighbour.
+                        if next == function.end {
+                            break;
+                        }
+                    }
                     Effect::CallRegister(register) | Effect::JumpRegister(register) => {
                         let callee = registers.get(&register);
                         note(
