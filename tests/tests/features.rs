@@ -125,8 +125,9 @@ fn advice_followed_to_the_letter_works() {
     let folder = tempdir().unwrap();
     python(folder.path(), &format!("{NOISE}np.savez('set.npz', x=x_train, y=y_train)"));
     let message = load(folder.path()).unwrap_err();
-    let line = message.split('`').nth(1).unwrap().replace("data.npz", "set.npz");
-    python(folder.path(), &format!("{NOISE}x, y = x_train, y_train\n{line}"));
+    python(folder.path(), &format!("{NOISE}{}", message.split('`').nth(1).unwrap()));
+    // The archive that the advice made is the one to name.
+    std::fs::rename(folder.path().join("divided.npz"), folder.path().join("set.npz")).unwrap();
     let data = load(folder.path()).unwrap();
     assert_eq!((data.train.len(), data.test.len()), (32, 8));
 }
