@@ -53,6 +53,15 @@ pub fn program(name: &str) -> PathBuf {
     let folder = BUILT.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
         build.current_dir(workspace()).args(["test", "--quiet", "--no-run", "--workspace"]);
+        // What cargo says to this test about its package: a dependency's build script that reads it would be run again.
+        for (name, _) in std::env::vars_os() {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+            {
+                build.env_remove(name);
+            }
+        }
         // target/PROFILE/deps/this-test: the programs lie beside `deps`.
         let test = std::env::current_exe().expect("a test knows its own path");
         let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps").to_owned();

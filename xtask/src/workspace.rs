@@ -39,6 +39,15 @@ pub(crate) fn cargo_with(arguments: &[&str], variables: &[(&str, &str)]) -> Resu
     let root = root()?;
     let mut command = Command::new(program);
     command.args(arguments).current_dir(&root).envs(variables.iter().copied());
+    // What cargo says to xtask about xtask: a dependency's build script that reads it would be run again, and all above it built.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            command.env_remove(name);
+        }
+    }
     if let Some(commit) = commit(&root) {
         command.env("BOMP_GIT_COMMIT", commit);
     }
