@@ -66,7 +66,7 @@ fn another_authority_is_refused() {
     let server = Server::start_encrypted(&authority.sign(HERE, 2));
     for mode in ["require", "verify-ca", "verify-full"] {
         let options = format!("&sslmode={mode}{}", roots(&other.certificate()));
-        refused(&server, &options, &["not signed by an authority of sslrootcert"]);
+        refused(&server, &options, &["not signed by an authority in sslrootcert"]);
     }
     // Without authorities there is nothing to hold the certificate against.
     outcome(&server, "&sslmode=require").unwrap();
@@ -133,6 +133,7 @@ fn what_is_not_understood_is_refused() {
     );
     refused(&server, "&sslmode=allow", &["sslmode: "]);
     refused(&server, "&sslmode=", &["sslmode: "]);
+    refused(&server, "&sslmode=disable&sslmode=verify-full", &["sslmode is given more than once"]);
     refused(&server, &roots(&empty), &["sslmode=verify-full"]);
     refused(&server, &format!("&sslmode=disable{}", roots(&empty)), &["sslmode=verify-full"]);
     refused(&server, &format!("&sslmode=require{}", roots(&empty)), &["empty.crt", "BEGIN CERTIFICATE"]);

@@ -36,10 +36,10 @@ const PROGRAMS: [(&str, &[&str]); 3] = [
 
 /// Names that people try, and what they mean.
 const MEANT: [(&str, &str); 8] = [
-    ("budget", "the budget is --max-size"),
-    ("flash", "the budget of flash is --max-size"),
-    ("max-flash", "the budget of flash is --max-size"),
-    ("ram", "the budget of RAM is --max-ram"),
+    ("budget", "the limit of the packed size is `bomp-search run --max-size`"),
+    ("flash", "the limit of flash is `bomp-search run --max-size`"),
+    ("max-flash", "the limit of flash is `bomp-search run --max-size`"),
+    ("ram", "the limit of RAM is `bomp-search run --max-ram`"),
     ("dataset", "the data are named with --data"),
     ("resume", "`bomp-search resume STUDY` goes on with a study"),
     ("search", "`bomp-search run` starts a search"),
@@ -119,7 +119,7 @@ fn remedy(error: &Error, program: &Command) -> Option<String> {
         used.is_some_and(|command| command.get_arguments().any(|argument| argument.get_long() == Some(name)))
     };
     if option == "key" && takes("public-key") {
-        return Some("who only verifies has the public key: --public-key".into());
+        return Some("a signature is verified with the public key: --public-key".into());
     }
     if used.is_some_and(|command| command.get_name() == option) {
         return Some(format!("write it without --{option}: `{} {option} …`", program.get_name()));

@@ -48,11 +48,15 @@ impl FromStr for Address {
         // What is ours to read; the rest is the library's.
         let key = |pair: &str| pair.split_once('=').map_or("", |(key, _)| key).to_owned();
         let (own, others): (Vec<&str>, Vec<&str>) = pairs.partition(|pair| OWN.contains(&key(pair).as_str()));
+        let twice = OWN.iter().find(|name| own.iter().filter(|pair| key(pair) == **name).count() > 1);
         let value = |name: &str| own.iter().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         let name = value("study").unwrap_or("study");
         let base = if others.is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
         // The text may hold a password, so it is not repeated.
         let wrong = |problem| StoreError::Address { place: "postgres://…".into(), problem };
+        if let Some(name) = twice {
+            return Err(wrong(format!("{name} is given more than once: state it once")));
+        }
         // It is the name of a folder too, which must not be another one, a hidden one or an option.
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -70,9 +74,9 @@ impl FromStr for Address {
             || login.split_once('/').is_some_and(|(_, database)| database.contains('@'));
         let unreadable = || {
             wrong(
-                "it cannot be read: write postgres://USER@HOST:PORT/DATABASE?study=NAME, after `?` only study, sslmode, \
-                 sslrootcert and libpq's options of time, separated by `&`; leave the password to PGPASSWORD, or write its special characters as %40 (@), \
-                 %3A (:), %2F (/), %3F (?), %23 (#), %26 (&)"
+                "it cannot be read: write postgres://USER@HOST:PORT/DATABASE?study=NAME; options such as sslmode, \
+                 sslrootcert or connect_timeout follow, separated by `&`; leave the password to PGPASSWORD, or write its \
+                 special characters as %40 (@), %3A (:), %2F (/), %3F (?), %23 (#), %26 (&)"
                     .into(),
             )
         };
@@ -85,7 +89,9 @@ impl FromStr for Address {
             return Err(wrong("no host: write postgres://USER@HOST/DATABASE?study=NAME".into()));
         }
         let roots = value("sslrootcert").map(decoded);
-        let roots = roots.transpose().map_err(|()| wrong("sslrootcert: not UTF-8 behind its %".into()))?;
+        let roots = roots
+            .transpose()
+            .map_err(|()| wrong("sslrootcert: its percent-encoding is not valid UTF-8".into()))?;
         let encryption = Encryption::new(value("sslmode"), roots.as_deref()).map_err(wrong)?;
         // A socket of this machine is no network: there the server does not encrypt, and no program asks it to.
         let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));

@@ -66,13 +66,13 @@ impl Encryption {
         let mode = match (&roots, stated) {
             (Some(roots), None) if roots == SYSTEM => Mode::VerifyFull,
             (Some(roots), Some(mode)) if roots == SYSTEM && mode != Mode::VerifyFull => {
-                return Err("sslrootcert=system: anybody can get a certificate of theirs for a name of his own: write \
-                            sslmode=verify-full"
+                return Err("sslrootcert=system: public authorities issue certificates to anyone, so the host name must be \
+                            verified too: write sslmode=verify-full"
                     .into());
             }
             (Some(_), None | Some(Mode::Disable | Mode::Prefer)) => {
                 return Err(
-                    "sslrootcert is given, so something is to be verified: write sslmode=verify-full too"
+                    "sslrootcert has an effect only if the certificate is verified: write sslmode=verify-full too"
                         .into(),
                 );
             }
@@ -99,7 +99,7 @@ impl Encryption {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        // Asked for by servers that are spoken to without PostgreSQL's own greeting.
+        // Required by servers for direct TLS connections (sslnegotiation=direct).
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Self { mode, connector: MakeRustlsConnect::new(config) })
     }
@@ -244,10 +244,10 @@ pub(super) fn remedy(error: &tokio_postgres::Error) -> Option<&'static str> {
     Some(match encryption_error(error)? {
         Error::InvalidCertificate(wrong) => match wrong {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "it is not signed by an authority of sslrootcert: is it the right server, and the right file?"
+                "the server's certificate is not signed by an authority in sslrootcert: check the address and the file"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "it is another server's, or the address must have a name that is in the certificate (subjectAltName)"
+                "the certificate was issued for another host: use a host name that it lists (subjectAltName) in the address"
             }
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
@@ -257,11 +257,11 @@ pub(super) fn remedy(error: &tokio_postgres::Error) -> Option<&'static str> {
             }
             _ => "give the server another certificate (version 3, for servers, with subjectAltName)",
         },
-        _ => "the server and this program do not agree about encryption; TLS 1.2 or 1.3 is needed",
+        _ => "the TLS handshake failed: the server must support TLS 1.2 or 1.3",
     })
 }
 
-/// The reason that TLS gave.
+/// The TLS error behind a failed connection.
 pub(super) fn encryption_error(error: &tokio_postgres::Error) -> Option<&Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

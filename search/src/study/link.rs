@@ -56,7 +56,8 @@ impl Trouble {
             Self::Silent(_) => return true,
             Self::Told(error) => error,
         };
-        if encryption::encryption_error(error).is_some() {
+        // A certificate that was refused will be refused again.
+        if matches!(encryption::encryption_error(error), Some(rustls::Error::InvalidCertificate(_))) {
             return false;
         }
         let Some(code) = error.code() else {
@@ -84,7 +85,7 @@ impl Trouble {
                 None => chain(error).into(),
             },
             Self::Silent(time) => format!(
-                "the server did not answer for {} s: is it running, and is the way to it free?",
+                "the server did not answer for {} s: is it running, and does a firewall block the connection?",
                 time.as_secs()
             )
             .into(),

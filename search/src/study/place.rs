@@ -62,6 +62,9 @@ pub(super) fn holds_study(folder: &Path) -> Result<(), StoreError> {
 
 /// A new folder's name: beside this one, because what is in it may be data, which a study in them would become a part of.
 fn beside(folder: &Path) -> PathBuf {
+    // `.` has no name to add to.
+    let whole = real(folder);
+    let folder = if folder.file_name().is_none() { &whole } else { folder };
     let mut name = folder.file_name().map_or_else(|| "new".into(), ToOwned::to_owned);
     name.push("-study");
     folder.with_file_name(name)
