@@ -54,13 +54,11 @@ pub fn program(name: &str) -> PathBuf {
         let mut build = Command::new(env!("CARGO"));
         build.current_dir(workspace()).args(["test", "--quiet", "--no-run", "--workspace"]);
         // What cargo says to this test about its package: a dependency's build script that reads it would be run again.
-        for (name, _) in std::env::vars_os() {
-            if name
-                .to_str()
-                .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
-            {
-                build.env_remove(name);
-            }
+        let said = |name: &str| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"].iter().any(|about| name.starts_with(about))
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(said)) {
+            build.env_remove(name);
         }
         // target/PROFILE/deps/this-test: the programs lie beside `deps`.
         let test = std::env::current_exe().expect("a test knows its own path");

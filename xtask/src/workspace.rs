@@ -40,13 +40,10 @@ pub(crate) fn cargo_with(arguments: &[&str], variables: &[(&str, &str)]) -> Resu
     let mut command = Command::new(program);
     command.args(arguments).current_dir(&root).envs(variables.iter().copied());
     // What cargo says to xtask about xtask: a dependency's build script that reads it would be run again, and all above it built.
-    for (name, _) in std::env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
-        {
-            command.env_remove(name);
-        }
+    let said =
+        |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"].iter().any(|about| name.starts_with(about));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(said)) {
+        command.env_remove(name);
     }
     if let Some(commit) = commit(&root) {
         command.env("BOMP_GIT_COMMIT", commit);

@@ -11,7 +11,7 @@ use bomp_export::files;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tempfile::TempDir;
 
-use super::files::{FILE, JOURNAL, WAL, orphan};
+use super::files::{FILE, JOURNAL, WAL, can_lock, orphan};
 use super::log::Log;
 use super::rows::{self, database};
 use super::storage::StoreError;
@@ -49,6 +49,10 @@ pub(super) fn read(folder: &Path) -> Result<View, StoreError> {
     let log = fs::metadata(folder.join(WAL)).is_ok_and(|file| file.len() > 0);
     if log || header[WRITE_VERSION] == 2 || header[READ_VERSION] == 2 {
         return copied(folder, &place, WAL);
+    }
+    // SQLite takes a file system without locks for another process.
+    if can_lock(folder).is_err() {
+        return copied(folder, &place, JOURNAL);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&path, flags).map_err(|source| database(&place, source))?;
@@ -126,8 +130,7 @@ fn copied(folder: &Path, place: &str, beside: &str) -> Result<View, StoreError> 
         let result = match problem {
             Some(problem) => Err(problem),
             None => {
-                let connection =
-                    Connection::open(copy.path().join(FILE)).map_err(|source| database(place, source))?;
+                let connection = alone(&copy.path().join(FILE)).map_err(|source| database(place, source))?;
                 of(connection, folder, place).map_err(|failure| match failure {
                     Failure::Other(error) => error,
                     Failure::Unfinished => rows::damaged(place, "its last commit cannot be undone"),
@@ -141,6 +144,14 @@ fn copied(folder: &Path, place: &str, beside: &str) -> Result<View, StoreError> 
         tries += 1;
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Opens a database that no other process knows, without locks: there may be none.
+fn alone(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags_and_vfs(path, OpenFlags::default(), c"unix-none")?;
+    // A write-ahead log has its index in this process alone.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    Ok(connection)
 }
 
 /// Tells whether somebody writes.
