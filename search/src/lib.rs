@@ -6,6 +6,7 @@
 
 pub mod ask_tell;
 pub mod bo;
+pub mod data;
 pub mod estimate;
 pub mod forecast;
 pub mod front;
@@ -17,5 +18,6 @@ pub mod session;
 pub mod space;
 pub mod stream;
 pub mod study;
+pub mod teacher;
 #[cfg(feature = "torch")]
 pub mod train;

@@ -7,6 +7,7 @@ use anyhow::{Error, Result};
 use bomp_export::cost;
 use bomp_export::data::{self, Images};
 use bomp_search::bo::problem::{Point, Problem};
+use bomp_search::data::StudyData;
 use bomp_search::estimate::{Estimate, Known, Seconds};
 use bomp_search::proposal::Proposer;
 use bomp_search::space::{SpaceProblem, Usage};
@@ -14,7 +15,6 @@ use bomp_search::stream::stream;
 use bomp_search::study::{Measured, StudyConfig, Trial, TrialState};
 use bomp_search::train::{self, DeviceImages, Speed};
 
-use super::data::StudyData;
 use super::pace;
 use super::progress::{Interrupt, note};
 use super::trainer::Machine;

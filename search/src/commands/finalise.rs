@@ -3,23 +3,23 @@
 //! A finished network is whole or absent: its folder's `network.json` is written last. The accuracy printed is that of the
 //! packed network in the integer runtime, the same that `bomp-export validate` and `bomp-sim run` find.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, ensure};
-use bomp_export::candidate::{Candidate, Provenance};
-use bomp_export::{lower, text, write};
+use bomp_export::candidate::Provenance;
+use bomp_export::text;
+use bomp_search::data::StudyData;
 use bomp_search::front;
 use bomp_search::recipe::Quantisation;
 use bomp_search::space::Usage;
 use bomp_search::study::{Location, Preset, StudyConfig, Trial, balanced_accuracy};
-use bomp_search::train::{self, DeviceImages, TrainError};
+use bomp_search::teacher::Teacher;
+use bomp_search::train::{self, DeviceImages, FinishError, Finisher, TrainError};
 use serde::Serialize;
 
-use super::data::StudyData;
 use super::event::Training;
 use super::progress::{Bars, Interrupt};
 use super::recall::{self, ClassRecall};
-use super::teacher::Teacher;
 use super::{Outcome, options};
 
 /// A finished network, as `--json` lists it. Counts are test images.
@@ -69,35 +69,29 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let interrupt = Interrupt::install()?;
     let mut bars = Bars::new("networks", 0, chosen.len() as u64, 1, None);
     let mut finished = Vec::new();
+    let finisher = Finisher {
+        config: &config,
+        quantisation,
+        images: train::Data { train: &training, held_out: &test },
+        test: &loaded.dataset.test,
+        threads: options.machine.threads(),
+        provenance: Provenance {
+            teacher_sha256,
+            ..provenance(&config, quantisation, &options.study, &loaded)
+        },
+    };
     for trial in &chosen {
         let folder = out.join(format!("trial-{:04}", trial.number)).join("candidate");
-        let provenance = provenance(&config, quantisation, &options.study, trial, &loaded);
-        let provenance = Provenance { teacher_sha256: teacher_sha256.clone(), ..provenance };
-        let candidate = match done_before(&folder, &provenance) {
-            Some(candidate) => candidate,
-            None => {
-                let network = config.space.network(&trial.genotype);
-                let result = train::finish(
-                    &network,
-                    train::Data { train: &training, held_out: &test },
-                    &config.final_training,
-                    quantisation,
-                    train::Run { seed: config.seed, trial: trial.number, threads: options.machine.threads() },
-                    provenance,
-                    &mut |progress| {
-                        bars.show(0, &Training::new(trial.number, &progress));
-                        interrupt.signal()
-                    },
-                );
-                let finished = match result {
-                    Ok(finished) => finished,
-                    Err(TrainError::Stopped { .. }) => return Ok(Outcome::Interrupted),
-                    Err(error) => return Err(anyhow!("trial {}: {error}", trial.number)),
-                };
-                confirm(&finished.candidate, trial, &loaded, options.machine.threads())?;
-                finished.candidate.save(&folder)?;
-                finished.candidate
+        let candidate = finisher.finish(trial, &folder, &mut |progress| {
+            bars.show(0, &Training::new(trial.number, &progress));
+            interrupt.signal()
+        });
+        let candidate = match candidate {
+            Ok(candidate) => candidate,
+            Err(FinishError::Training { source: TrainError::Stopped { .. }, .. }) => {
+                return Ok(Outcome::Interrupted);
             }
+            Err(error) => return Err(error.into()),
         };
         let provenance = &candidate.provenance;
         bars.line(&format!(
@@ -184,29 +178,17 @@ fn taught(
     Ok((training.with_opinions(&teacher.plain, &teacher.mirrored)?, teacher.sha256))
 }
 
-/// The network that an earlier call finished for the same trial of the same study with the same teacher.
-fn done_before(folder: &Path, wanted: &Provenance) -> Option<Candidate> {
-    let candidate = Candidate::load(folder).ok()?;
-    let made = |provenance: &Provenance| {
-        let Provenance { config_sha256, quantisation, trial, teacher_sha256, .. } = provenance.clone();
-        (config_sha256, quantisation, trial, teacher_sha256)
-    };
-    (made(&candidate.provenance) == made(wanted)).then_some(candidate)
-}
-
-/// Where a finished network comes from; its figures are added when they are measured.
+/// Where finished networks come from; trial and figures are added to each.
 fn provenance(
     config: &StudyConfig,
     quantisation: Quantisation,
     study: &Location,
-    trial: &Trial,
     loaded: &StudyData,
 ) -> Provenance {
     Provenance {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         study: study.name(),
         quantisation: quantisation.name().to_owned(),
-        trial: trial.number,
         seed: config.seed,
         config_sha256: config.sha256(),
         data_sha256: loaded.dataset.sha256.clone(),
@@ -214,20 +196,4 @@ fn provenance(
         class_names: loaded.dataset.class_names.clone(),
         ..Provenance::default()
     }
-}
-
-/// Packs a finished network and runs the test images through the device's own arithmetic: size and accuracy, of each class
-/// too, must be what was promised, or nothing is written.
-fn confirm(candidate: &Candidate, trial: &Trial, loaded: &StudyData, threads: usize) -> Result<()> {
-    let number = trial.number;
-    let blob = write::blob(&lower::lower(candidate)?)?;
-    ensure!(blob.len() == trial.usage.bytes, "trial {number}: the packed size is not the predicted one");
-    let counted = recall::on_device(&blob, loaded, threads)?;
-    let measured = &candidate.provenance;
-    ensure!(
-        counted == measured.class_correct && counted.iter().sum::<usize>() == measured.integer_correct,
-        "trial {number}: the runtime classifies {counted:?} test images of each class correctly, training measured {:?}",
-        measured.class_correct
-    );
-    Ok(())
 }

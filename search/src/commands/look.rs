@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use bomp_export::data;
+use bomp_search::data::StudyData;
 
-use super::data::StudyData;
 use super::{Outcome, options};
 
 /// Prints the summary of the data, with one line for each class.

@@ -6,7 +6,6 @@
 mod ask_tell;
 mod crew;
 mod csv;
-mod data;
 mod estimate;
 mod event;
 mod finalise;
@@ -25,7 +24,6 @@ mod space;
 mod status;
 mod study;
 mod table;
-mod teacher;
 mod trainer;
 mod worker;
 

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use anyhow::{Result, anyhow};
 use bomp_export::candidate::Candidate;
-use bomp_export::{evaluate, lower, write};
+use bomp_export::{lower, write};
 use bomp_runtime::Model;
+use bomp_search::data::StudyData;
+use bomp_search::train::correct_by_class;
 use serde::Serialize;
-
-use super::data::StudyData;
 
 /// Classes of which the terminal shows the recall.
 const SHOWN: usize = 20;
@@ -31,7 +31,9 @@ pub(super) fn of(candidate: &Candidate, loaded: &StudyData, threads: usize) -> R
     let names = &loaded.dataset.class_names;
     let mut counts = candidate.provenance.class_correct.clone();
     if counts.len() != names.len() {
-        counts = on_device(&write::blob(&lower::lower(candidate)?)?, loaded, threads)?;
+        let blob = write::blob(&lower::lower(candidate)?)?;
+        let model = Model::new(&blob).map_err(|error| anyhow!("{error}"))?;
+        counts = correct_by_class(&model, &loaded.dataset.test, threads)?;
     }
     let images = loaded.dataset.test.class_counts(names.len());
     let classes = names.iter().zip(images).zip(counts).map(|((name, images), correct)| ClassRecall {
@@ -41,18 +43,6 @@ pub(super) fn of(candidate: &Candidate, loaded: &StudyData, threads: usize) -> R
         recall: (images > 0).then(|| correct as f64 / images as f64),
     });
     Ok(classes.collect())
-}
-
-/// Test images of each class that the packed model `blob` classifies correctly in the integer runtime.
-pub(super) fn on_device(blob: &[u8], loaded: &StudyData, threads: usize) -> Result<Vec<usize>> {
-    let test = &loaded.dataset.test;
-    let model = Model::new(blob).map_err(|error| anyhow!("{error}"))?;
-    let logits = evaluate::logits(&model, test, threads, &|_| ())?;
-    let mut counts = vec![0; loaded.dataset.class_names.len()];
-    for (class, &label) in evaluate::predictions(&logits, model.classes()).into_iter().zip(&test.labels) {
-        counts[usize::from(label)] += usize::from(class == usize::from(label));
-    }
-    Ok(counts)
 }
 
 /// The recall of each class in one line, or the lowest where there are many.

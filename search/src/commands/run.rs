@@ -4,18 +4,18 @@ use anyhow::{Error, Result, bail, ensure};
 use bomp_export::data;
 use bomp_export::ir::Bits;
 use bomp_export::text;
+use bomp_search::data::StudyData;
 use bomp_search::recipe::{Mode, TrainConfig};
 use bomp_search::session::{self, Ending};
 use bomp_search::space::{Limits, Space, SpaceProblem};
 use bomp_search::study::{
     DataConfig, Location, Objective, Preset, Storage, StrategyKind, StudyConfig, Trial,
 };
-use bomp_search::train;
+use bomp_search::train::{self, FloatNetworks};
 
-use super::data::StudyData;
 use super::event::{Event, Events, Line};
 use super::progress::{Bars, Interrupt, Listener, note};
-use super::trainer::{Floats, Machine, Trainer};
+use super::trainer::{Machine, Trainer};
 use super::{Outcome, crew, estimate, options, status, table};
 
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
@@ -249,7 +249,7 @@ impl Work<'_> {
         (done, seconds): (u64, Option<f64>),
         interrupt: Interrupt,
     ) -> Result<Ending> {
-        let floats = Floats { folder: self.study.files().join("float"), shared: self.study.is_folder() };
+        let floats = FloatNetworks::new(self.study.files().join("float"), self.study.is_folder());
         let machine = Machine { device: self.device, threads: self.crew.machine.threads() };
         let worker = self.crew.sharing.worker();
         let trials = store.trials()?;

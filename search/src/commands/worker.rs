@@ -1,14 +1,14 @@
 //! `bomp-search worker`: one more process that works on a study, on this machine or, if the study is in a database, on any.
 
 use anyhow::Result;
+use bomp_search::data::StudyData;
 use bomp_search::session::{self, Ending};
-use bomp_search::train;
+use bomp_search::train::{self, FloatNetworks};
 
-use super::data::StudyData;
 use super::event::Events;
 use super::progress::{Bars, Interrupt, Listener, note};
 use super::run::ended;
-use super::trainer::{Floats, Machine, Trainer};
+use super::trainer::{Machine, Trainer};
 use super::{Outcome, options, table};
 
 /// Works until the study is complete.
@@ -28,7 +28,7 @@ pub(crate) fn run(options: &options::Worker) -> Result<Outcome> {
     };
     let machine = Machine { device, threads: options.machine.threads() };
     let folder = options.floats.clone().unwrap_or_else(|| options.study.files().join("float"));
-    let floats = Floats { folder, shared: options.study.is_folder() && options.floats.is_none() };
+    let floats = FloatNetworks::new(folder, options.study.is_folder() && options.floats.is_none());
     let mut trainer = Trainer::new(store.config(), floats, &loaded, machine, listener, interrupt)?;
     drop(loaded);
     let ending = session::run(&mut *store, &worker, trials, &mut trainer)?;

@@ -25,7 +25,7 @@ const SAID: [&str; 4] = ["identity", "correct", "images", "class_correct"];
 ///
 /// # Errors
 /// The file cannot be written; what was there before is whole.
-pub fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<(), WriteError> {
+pub(super) fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<(), WriteError> {
     let floats = |tensor: &Tensor| -> Vec<u8> {
         let values = Vec::<f32>::try_from(tensor.flatten(0, -1).to_kind(Kind::Float));
         values.expect("a float tensor").iter().flat_map(|value| value.to_le_bytes()).collect()
@@ -65,11 +65,11 @@ pub fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<(), Wri
 /// Why a float network that is on disk is trained again.
 #[derive(Debug, Error)]
 #[error("{path}: {problem}; this kept float network is trained again, to the same weights")]
-pub struct Unusable {
+pub(super) struct Unusable {
     /// The file.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// What is wrong with it.
-    pub problem: String,
+    pub(super) problem: String,
 }
 
 /// The float network called `identity` in the file at `path`, for an architecture of which `network` is a policy. `None` if
@@ -77,7 +77,7 @@ pub struct Unusable {
 ///
 /// # Errors
 /// The file is damaged.
-pub fn load(
+pub(super) fn load(
     identity: &str,
     path: &Path,
     network: &Network,

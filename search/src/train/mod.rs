@@ -12,13 +12,15 @@ pub mod device;
 mod error;
 mod exact;
 mod fake;
+mod finishing;
 mod float;
 mod fold;
 #[cfg(test)]
 mod gpu_tests;
 mod host;
 mod images;
-pub mod keep;
+mod keep;
+mod measure;
 mod monitor;
 mod net;
 mod objective;
@@ -34,7 +36,9 @@ mod statistics;
 mod trial;
 
 pub use error::TrainError;
+pub use finishing::{FinishError, Finisher, correct_by_class};
 pub use images::DeviceImages;
+pub use measure::{FloatNetworks, Measurer, Observer};
 pub use monitor::{Phase, Progress, Signal};
 pub use speed::{Speed, speed};
 pub use trial::{Data, Finished, Halfway, Judge, Run, Scored, TrainedFloat, finish, score, train_float};

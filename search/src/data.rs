@@ -1,24 +1,58 @@
 //! The data of a study: loaded, checked against the study and split as it says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-use bomp_export::data::{self, Dataset, Format, Images, Split, Summary, ValidationSize};
+use bomp_export::data::{self, DataError, Dataset, Format, Images, Split, Summary, ValidationSize};
+use thiserror::Error;
+
+use crate::study::StudyConfig;
 
 /// Training, validation and test images.
-pub(crate) struct StudyData {
+#[derive(Clone, Debug)]
+pub struct StudyData {
     /// The whole.
-    pub(crate) dataset: Dataset,
+    pub dataset: Dataset,
     /// Images to train on.
-    pub(crate) training: Images,
+    pub training: Images,
     /// Images that score a trial.
-    pub(crate) validation: Images,
+    pub validation: Images,
     split: Split,
+}
+
+/// Why data are of no use to a study.
+#[derive(Debug, Error)]
+pub enum StudyDataError {
+    /// They cannot be loaded or split.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The study was made with others.
+    #[error(
+        "{path}: these are not the data of the study (SHA-256 {found}, the study has {expected}); name them with --data"
+    )]
+    Other {
+        /// Where they are.
+        path: PathBuf,
+        /// What they are.
+        found: String,
+        /// What they should be.
+        expected: String,
+    },
+    /// A class cannot be scored; the text has a remedy.
+    #[error("{0}")]
+    Unscored(String),
 }
 
 impl StudyData {
     /// Loads and splits.
-    pub(crate) fn load(path: &Path, format: Format, validation: ValidationSize, seed: u64) -> Result<Self> {
+    ///
+    /// # Errors
+    /// See [`StudyDataError`].
+    pub fn load(
+        path: &Path,
+        format: Format,
+        validation: ValidationSize,
+        seed: u64,
+    ) -> Result<Self, StudyDataError> {
         let dataset = data::load(path, format)?;
         let split = data::split(&dataset, validation, seed)?;
         let training = dataset.train.subset(&split.train_indices);
@@ -27,12 +61,16 @@ impl StudyData {
     }
 
     /// What a look at them shows.
-    pub(crate) fn summary(&self) -> Summary {
+    #[must_use]
+    pub fn summary(&self) -> Summary {
         data::summarise(&self.dataset, &self.split)
     }
 
     /// Refuses data of which a class has no validation image, so that its recall would be unknown.
-    pub(crate) fn every_class_is_scored(&self, asked: ValidationSize, seed: u64) -> Result<()> {
+    ///
+    /// # Errors
+    /// Names the class.
+    pub fn every_class_is_scored(&self, asked: ValidationSize, seed: u64) -> Result<(), StudyDataError> {
         let (names, train) = (&self.dataset.class_names, &self.dataset.train);
         let missing = |counts: &[usize]| counts.iter().position(|&count| count == 0);
         let Some(class) = missing(&self.validation.class_counts(names.len())) else { return Ok(()) };
@@ -44,35 +82,36 @@ impl StudyData {
             held_out.is_some_and(|held_out| missing(&held_out.class_counts(names.len())).is_none())
         };
         let mut sizes = (1..=18).map(|step| ValidationSize::Fraction(f64::from(step) / 20.0));
-        match sizes.find(enough) {
-            Some(size) => bail!(
+        Err(StudyDataError::Unscored(match sizes.find(enough) {
+            Some(size) => format!(
                 "{objective}: class `{name}` has no image among the {} validation images of --validation {asked}; \
                  --validation {size} gives every class one",
                 self.validation.len()
             ),
-            None => bail!(
+            None => format!(
                 "{objective}: class `{name}` has {} training images, too few to hold one out for validation; add \
                  images of it, or use --objective accuracy",
                 train.class_counts(names.len())[class]
             ),
-        }
+        }))
     }
 
     /// Loads what a study was made with, from where it was or from `elsewhere`.
-    pub(crate) fn of_study(
-        config: &bomp_search::study::StudyConfig,
-        elsewhere: Option<&Path>,
-    ) -> Result<Self> {
+    ///
+    /// # Errors
+    /// See [`StudyDataError`].
+    pub fn of_study(config: &StudyConfig, elsewhere: Option<&Path>) -> Result<Self, StudyDataError> {
         let path = elsewhere.unwrap_or(&config.data.path);
         let loaded =
             Self::load(path, config.data.format.parse()?, config.data.validation.parse()?, config.seed)?;
-        ensure!(
-            loaded.dataset.sha256 == config.data.sha256,
-            "{}: these are not the data of the study (SHA-256 {}, the study has {}); name them with --data",
-            path.display(),
-            loaded.dataset.sha256,
-            config.data.sha256
-        );
+        let (found, expected) = (&loaded.dataset.sha256, &config.data.sha256);
+        if found != expected {
+            return Err(StudyDataError::Other {
+                path: path.to_owned(),
+                found: found.clone(),
+                expected: expected.clone(),
+            });
+        }
         Ok(loaded)
     }
 }

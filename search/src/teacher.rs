@@ -3,44 +3,72 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, ensure};
 use bomp_export::data::Images;
+use bomp_export::evaluate::EvaluateError;
 use bomp_export::kind::{self, Needed};
 use bomp_export::{evaluate, files};
 use bomp_runtime::Model;
+use thiserror::Error;
 
 /// A teacher's logits [N, CLASSES].
-pub(crate) struct Teacher {
+#[derive(Debug)]
+pub struct Teacher {
     /// For each image.
-    pub(crate) plain: Vec<f32>,
+    pub plain: Vec<f32>,
     /// For each image mirrored left to right.
-    pub(crate) mirrored: Vec<f32>,
+    pub mirrored: Vec<f32>,
     /// SHA-256 of each model.
-    pub(crate) sha256: Vec<String>,
+    pub sha256: Vec<String>,
+}
+
+/// Why a model is no teacher.
+#[derive(Debug, Error)]
+pub enum TeacherError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Read(String),
+    /// It is no packed model, or one of other classes.
+    #[error("{path}: {problem}")]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// It cannot be run on the images.
+    #[error("{path}: {source}")]
+    Evaluate {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: EvaluateError,
+    },
 }
 
 impl Teacher {
     /// The teacher that the packed `models` are together; one at least.
-    pub(crate) fn of(models: &[PathBuf], images: &Images, threads: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Names the model that is none.
+    pub fn of(models: &[PathBuf], images: &Images, threads: usize) -> Result<Self, TeacherError> {
         let mut teacher = Self { plain: Vec::new(), mirrored: Vec::new(), sha256: Vec::new() };
         let mirror_image = mirror(images);
         for path in models {
-            let name = || path.display().to_string();
+            let wrong = |problem| TeacherError::Model { path: path.clone(), problem };
+            let fails = |source| TeacherError::Evaluate { path: path.clone(), source };
             let blob = files::read_untrusted(path, files::limit::MODEL)
-                .map_err(|error| anyhow!(kind::unreadable(path, &error, Needed::Model)))?;
-            let model = Model::new(&blob)
-                .map_err(|error| anyhow!("{}: {}", path.display(), kind::no_model(&blob, error)))?;
-            let share = evaluate::logit_scale(&model).with_context(name)? / models.len() as f32;
+                .map_err(|error| TeacherError::Read(kind::unreadable(path, &error, Needed::Model)))?;
+            let model = Model::new(&blob).map_err(|error| wrong(kind::no_model(&blob, error)))?;
+            let share = evaluate::logit_scale(&model).map_err(fails)? / models.len() as f32;
             for (sum, images) in [(&mut teacher.plain, images), (&mut teacher.mirrored, &mirror_image)] {
-                let logits = evaluate::logits(&model, images, threads, &|_| ()).with_context(name)?;
+                let logits = evaluate::logits(&model, images, threads, &|_| ()).map_err(fails)?;
                 if sum.is_empty() {
                     sum.resize(logits.len(), 0.0);
                 }
-                ensure!(
-                    sum.len() == logits.len(),
-                    "{}: a teacher with another number of classes than the first: give teachers of the same data",
-                    path.display()
-                );
+                if sum.len() != logits.len() {
+                    let problem = "a teacher with another number of classes than the first: give teachers of the same data";
+                    return Err(wrong(problem.into()));
+                }
                 for (to, logit) in sum.iter_mut().zip(logits) {
                     *to += logit as f32 * share;
                 }
