@@ -11,7 +11,7 @@ use bomp_export::data::{self, Images};
 use bomp_export::ir::{Bits, Network};
 use bomp_export::testing;
 use bomp_search::recipe::{Augmentation, ClassWeights, Quantisation, Schedule, TrainConfig};
-use bomp_search::train::{Data, DeviceImages, Phase, Progress, Run, Signal, score, train_float};
+use bomp_search::train::{Data, DeviceImages, Phase, Progress, Run, Signal, Training};
 use clap::Parser;
 
 /// Measures training.
@@ -109,8 +109,9 @@ fn measure(
         clocks[usize::from(progress.phase == Phase::Qaft)].see(progress, config.float.epochs);
         Signal::Continue
     };
-    let float = train_float(network, data, config, run, None, &mut progress)?;
-    let scored = score(network, &float, data, config, Quantisation::Qaft, run, &mut progress)?;
+    let training = Training { data, config, run };
+    let float = training.train_float(network, None, &mut progress)?;
+    let scored = training.score(network, &float, Quantisation::Qaft, &mut progress)?;
     let [float_rate, qaft_rate] = clocks.map(|clock| clock.rate());
     let accuracy = |correct: usize| correct as f64 / float.images as f64;
     Ok(Rates {

@@ -91,15 +91,11 @@ pub(super) fn of(
     let begun = Instant::now();
     for (number, point) in std::iter::once(&seed).chain(&points).take(MEASURED).enumerate() {
         let run = train::Run { seed: config.seed, trial: number as u64, threads };
-        let Speed { macs, float, qaft, scoring, fixed } = train::speed(
-            &problem.network(point),
-            images,
-            &config.training,
-            config.mode.in_the_loop(),
-            run,
-            TIME,
-            &mut |_| interrupt.signal(),
-        )?;
+        let training = train::Training { data: images, config: &config.training, run };
+        let Speed { macs, float, qaft, scoring, fixed } =
+            training.speed(&problem.network(point), config.mode.in_the_loop(), TIME, &mut |_| {
+                interrupt.signal()
+            })?;
         known.measured.push((macs, Seconds { float, qaft, scoring, fixed }));
         let one_more = begun.elapsed().as_secs_f64() * (1.0 + 1.0 / known.measured.len() as f64);
         if !thorough && one_more > PART * Estimate::of(config, &known).search.seconds {

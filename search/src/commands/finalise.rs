@@ -64,7 +64,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     let loaded = StudyData::of_study(&config, options.data.as_deref())?;
     // Nothing is scored on the held-out images any more, so they are trained on.
     let training = DeviceImages::upload(&loaded.dataset.train, device)?;
-    let (training, teacher_sha256) = taught(training, &config, &loaded, options)?;
+    let (training, teacher_sha256) = with_teacher(training, &config, &loaded, options)?;
     let test = DeviceImages::upload(&loaded.dataset.test, device)?;
     let interrupt = Interrupt::install()?;
     let mut bars = Bars::new("networks", 0, chosen.len() as u64, 1, None);
@@ -157,8 +157,8 @@ fn choose(trials: &[Trial], least: f64, options: &options::Finalise) -> Result<V
     Ok(chosen.into_iter().cloned().collect())
 }
 
-/// The training images with the opinions of the teacher, and the SHA-256 of its models.
-fn taught(
+/// The training images with the teacher's logits, and the SHA-256 of its models.
+fn with_teacher(
     training: DeviceImages,
     config: &StudyConfig,
     loaded: &StudyData,
@@ -175,7 +175,7 @@ fn taught(
          give a --preset in which it is for example 0.9"
     );
     let teacher = Teacher::of(&options.teacher, &loaded.dataset.train, options.machine.threads())?;
-    Ok((training.with_opinions(&teacher.plain, &teacher.mirrored)?, teacher.sha256))
+    Ok((training.with_teacher(&teacher.plain, &teacher.mirrored)?, teacher.sha256))
 }
 
 /// Where finished networks come from; trial and figures are added to each.

@@ -5,13 +5,16 @@
 //! ReLU6's range is [0, r] with r <= 6 and zero point -128; a linear output's contains 0, which is exact.
 
 use bomp_export::candidate::Quantisation;
-use bomp_export::ir::{Activation, Op};
-use tch::{Kind, Tensor, no_grad};
+use bomp_export::ir::Activation;
+use tch::{Kind, Tensor};
 
 use super::error::TrainError;
-use super::fold::{CHUNK, Folded};
-use super::images::{DeviceImages, to_input};
+use super::fake::activation;
+use super::fold::Folded;
+use super::images::DeviceImages;
 use super::monitor::Phase;
+use super::parallel::CHUNK;
+use super::torch;
 
 /// Images that are looked at, at most.
 const IMAGES: usize = 2 * CHUNK;
@@ -28,17 +31,12 @@ pub(super) fn calibrate(folded: &Folded, images: &DeviceImages) -> Result<Vec<Qu
     let network = &folded.network;
     let images = images.spread(IMAGES);
     let mut tensors = vec![Some(images.in_training())];
-    no_grad(|| {
-        let _ = folded.logits(to_input(&images.pixels, images.zero()), |index, output| {
-            tensors.push(match &network.layers[index].op {
-                Op::Convolution { activation: Activation::Relu6, .. }
-                | Op::Depthwise { activation: Activation::Relu6, .. } => relu6(output),
-                Op::Convolution { activation: Activation::Linear, .. }
-                | Op::Depthwise { activation: Activation::Linear, .. }
-                | Op::Add
-                | Op::AveragePool
-                | Op::Classifier { .. } => linear(output),
-            });
+    let (net, values) = folded.net();
+    // Libtorch's arithmetic on every device: the host's own keeps outputs as it needs them, not as whole tensors.
+    torch::outputs(&net, &values, &images, |index, output| {
+        tensors.push(match activation(&network.layers[index].op) {
+            Activation::Relu6 => relu6(output),
+            Activation::Linear => linear(output),
         });
     });
     let broken = tensors.iter().position(Option::is_none);

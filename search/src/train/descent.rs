@@ -10,10 +10,11 @@ use std::thread::Scope;
 
 use tch::Tensor;
 
+use super::backend::Gradient;
 use super::error::{TrainError, guard};
 use super::images::DeviceImages;
 use super::monitor::{Monitor, Phase, Progress};
-use super::objective::{Gradient, Objective, STAGES};
+use super::objective::{Objective, STAGES};
 use super::optimiser::AdamW;
 use super::order::{Batch, Order};
 use super::parameters::Start;
@@ -59,9 +60,9 @@ impl Descent<'_> {
                 let stages = |steps_done: usize| steps_done * STAGES / steps;
                 if stages(step + 1) > stages(step)
                     && let progress = (step + 1) as f64 / steps as f64
-                    && let Some(settled) = objective.settle(optimiser.parameters(), progress)
+                    && let Some(frozen) = objective.freeze(optimiser.parameters(), progress)
                 {
-                    optimiser.settle(&settled);
+                    optimiser.freeze(&frozen);
                 }
                 let (loss, gradient) = batch_gradient(
                     objective,

@@ -13,7 +13,7 @@ use bomp_export::write::{self, PackError};
 use bomp_runtime::Model;
 use thiserror::Error;
 
-use super::trial::{Data, Run, finish};
+use super::trial::{Data, Run, Training};
 use super::{Progress, Signal, TrainError};
 use crate::recipe::Quantisation;
 use crate::study::{StudyConfig, Trial};
@@ -84,9 +84,9 @@ impl Finisher<'_> {
             return Ok(candidate);
         }
         let network = self.config.space.network(&trial.genotype);
-        let recipe = &self.config.final_training;
         let run = Run { seed: self.config.seed, trial: trial.number, threads: self.threads };
-        let finished = finish(&network, self.images, recipe, self.quantisation, run, provenance, progress);
+        let training = Training { data: self.images, config: &self.config.final_training, run };
+        let finished = training.finish(&network, self.quantisation, provenance, progress);
         let candidate =
             finished.map_err(|source| FinishError::Training { trial: trial.number, source })?.candidate;
         self.confirm(&candidate, trial)?;

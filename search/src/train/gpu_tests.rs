@@ -9,13 +9,13 @@ use tch::Device;
 
 use super::device;
 use super::exact::ExactNet;
-use super::float::FloatNet;
+use super::float::initialise;
 use super::images::DeviceImages;
 use super::objective::tests::{LOSS, assert_close, cases, images, picked, stir};
 use super::objective::{FloatObjective, Objective, QaftObjective};
 use super::qaft::QaftNet;
 use super::quantise::quantise;
-use super::trial::{Data, Run, finish};
+use super::trial::{Data, Run, Training};
 use crate::recipe::{Augmentation, ClassWeights, Quantisation, Schedule, TrainConfig};
 use crate::stream::stream;
 use crate::train::Signal;
@@ -37,7 +37,7 @@ fn move_to(images: &DeviceImages, device: Device) -> DeviceImages {
     DeviceImages {
         pixels: images.pixels.to_device(device),
         labels: images.labels.to_device(device),
-        opinions: None,
+        teacher_logits: None,
         shape: images.shape,
         input: images.input,
     }
@@ -57,7 +57,7 @@ fn gpu_gradients_are_those_of_the_host() {
             let (loss, gradient) = objective.gradient(parameters, &picked(images)).unwrap();
             (loss.to_device(Device::Cpu), gradient.to_device(Device::Cpu))
         };
-        let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+        let (net, start) = initialise(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
         let parameters = stir(&start, 0.3);
         let mut float = FloatObjective::new(net.clone(), LOSS, Device::Cpu);
         let expected = on_device(&mut float, &parameters, &batch);
@@ -102,9 +102,9 @@ fn gpu_counts_what_the_host_counts() {
     let data = Data { train: &gpu, held_out: &gpu };
     let quantisation = Quantisation::Qaft;
     let progress = &mut |_| Signal::Continue;
-    let finished =
-        finish(&network, data, &config, quantisation, run, Provenance::default(), progress).unwrap();
+    let training = Training { data, config: &config, run };
+    let finished = training.finish(&network, quantisation, Provenance::default(), progress).unwrap();
     let lowered = lower(&finished.candidate).unwrap();
-    let on_host = ExactNet::new(&lowered, Device::Cpu).correct(&host, 1).unwrap().iter().sum::<usize>();
+    let on_host = ExactNet::new(&lowered).correct(&host, 1).unwrap().iter().sum::<usize>();
     assert_eq!(finished.candidate.provenance.integer_correct, on_host);
 }

@@ -13,7 +13,7 @@ pub struct DeviceImages {
     pub(super) pixels: Tensor,
     pub(super) labels: Tensor,
     /// A teacher's logits [2, N, CLASSES], for each image and then for each mirrored one.
-    pub(super) opinions: Option<Tensor>,
+    pub(super) teacher_logits: Option<Tensor>,
     /// Shape of one image.
     pub(super) shape: Shape,
     /// What a byte stands for, in the units of the data.
@@ -35,7 +35,7 @@ impl DeviceImages {
         Ok(Self {
             pixels: Tensor::f_from_slice(&images.pixels)?.f_view(size)?.f_to_device(device)?,
             labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
-            opinions: None,
+            teacher_logits: None,
             shape: images.shape,
             input: images.input,
         })
@@ -45,7 +45,7 @@ impl DeviceImages {
     ///
     /// # Errors
     /// [`TrainError::Data`] unless there are as many as images, and at least as many classes as labels.
-    pub fn with_opinions(self, logits: &[f32], mirrored: &[f32]) -> Result<Self, TrainError> {
+    pub fn with_teacher(self, logits: &[f32], mirrored: &[f32]) -> Result<Self, TrainError> {
         let classes = logits.len() / self.len();
         let fits = logits.len() == classes * self.len() && mirrored.len() == logits.len();
         if !fits || self.labels.max().int64_value(&[]) >= classes as i64 {
@@ -54,8 +54,8 @@ impl DeviceImages {
             ));
         }
         let both = [logits, mirrored].concat();
-        let opinions = Tensor::f_from_slice(&both)?.f_view([2, self.len() as i64, classes as i64])?;
-        Ok(Self { opinions: Some(opinions.f_to_device(self.device())?), ..self })
+        let logits = Tensor::f_from_slice(&both)?.f_view([2, self.len() as i64, classes as i64])?;
+        Ok(Self { teacher_logits: Some(logits.f_to_device(self.device())?), ..self })
     }
 
     /// Number of images.
@@ -82,23 +82,23 @@ impl DeviceImages {
 
     /// Another handle to the same memory, for another thread.
     pub(super) fn share(&self) -> Self {
-        let opinions = self.opinions.as_ref().map(Tensor::shallow_clone);
+        let teacher_logits = self.teacher_logits.as_ref().map(Tensor::shallow_clone);
         Self {
             pixels: self.pixels.shallow_clone(),
             labels: self.labels.shallow_clone(),
-            opinions,
+            teacher_logits,
             shape: self.shape,
             input: self.input,
         }
     }
 
-    /// The images `start..end` in their order, without a copy and without opinions.
+    /// The images `start..end` in their order, without a copy and without a teacher's logits.
     pub(super) fn range(&self, start: usize, end: usize) -> Self {
         let part = |tensor: &Tensor| tensor.narrow(0, start as i64, (end - start) as i64);
-        Self { pixels: part(&self.pixels), labels: part(&self.labels), opinions: None, ..self.share() }
+        Self { pixels: part(&self.pixels), labels: part(&self.labels), teacher_logits: None, ..self.share() }
     }
 
-    /// At most `count` images that stand for the whole, without opinions: spread evenly over it, unless that misses classes, as
+    /// At most `count` images that stand for the whole, without a teacher's logits: spread evenly over it, unless that misses classes, as
     /// it does where the order of the classes repeats itself; then a sample stratified by class.
     pub(super) fn spread(&self, count: usize) -> Self {
         let count = count.clamp(1, self.len());
@@ -112,7 +112,7 @@ impl DeviceImages {
         Self {
             pixels: self.pixels.index_select(0, &indices),
             labels: self.labels.index_select(0, &indices),
-            opinions: None,
+            teacher_logits: None,
             ..self.share()
         }
     }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use bomp_export::files::{self, WriteError};
 use bomp_export::ir::{Network, Op};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 use thiserror::Error;
 
 use super::fold::Folded;
 use super::net::weight_shapes;
+use super::parameters::floats;
 use super::statistics::Statistics;
 use super::trial::TrainedFloat;
 
@@ -26,10 +27,7 @@ const SAID: [&str; 4] = ["identity", "correct", "images", "class_correct"];
 /// # Errors
 /// The file cannot be written; what was there before is whole.
 pub(super) fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<(), WriteError> {
-    let floats = |tensor: &Tensor| -> Vec<u8> {
-        let values = Vec::<f32>::try_from(tensor.flatten(0, -1).to_kind(Kind::Float));
-        values.expect("a float tensor").iter().flat_map(|value| value.to_le_bytes()).collect()
-    };
+    let bytes = |tensor: &Tensor| floats(tensor).iter().flat_map(|value| value.to_le_bytes()).collect();
     let parameters = float.folded.parameters.iter().enumerate();
     let parameters = parameters
         .filter_map(|(index, parameters)| Some((index, parameters.as_ref()?)))
@@ -44,7 +42,7 @@ pub(super) fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<
         .chain(statistics)
         .map(|(name, tensor)| {
             let shape = tensor.size().into_iter().map(|size| size as usize).collect();
-            (name, shape, floats(tensor))
+            (name, shape, bytes(tensor))
         })
         .collect();
     let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -170,6 +168,7 @@ fn name(layer: usize, field: &str) -> String {
 mod tests {
     use super::*;
     use bomp_export::ir::Shape;
+    use tch::Kind;
 
     use crate::space::Space;
 

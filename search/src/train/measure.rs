@@ -11,7 +11,7 @@ use bomp_export::ir::Network;
 use tch::Device;
 
 use super::images::DeviceImages;
-use super::trial::{Data, Judge, Run, Scored, TrainedFloat, score, train_float};
+use super::trial::{Data, Judge, Run, Scored, TrainedFloat, Training};
 use super::{Halfway, Progress, Signal, TrainError, keep};
 use crate::proposal::Hurdle;
 use crate::recipe::Quantisation;
@@ -125,10 +125,9 @@ impl Measurer {
             Obtained::Trained(float) => *float,
             Obtained::GivenUp(given_up) => return Ok(Evaluation::GivenUp(given_up)),
         };
-        let (training, quantisation) = (&self.config.training, self.config.mode.in_the_loop());
+        let quantisation = self.config.mode.in_the_loop();
         let mut progress = |progress| observer.progress(progress);
-        let run = self.run(*number);
-        let scored = score(&network, &float, self.data(), training, quantisation, run, &mut progress)?;
+        let scored = self.training(*number).score(&network, &float, quantisation, &mut progress)?;
         let measured = self.account(proposal.lead.is_none(), &float, &scored);
         self.floats.last = Some((proposal.lead.unwrap_or(*number), float));
         Ok(Evaluation::Finished(measured))
@@ -167,8 +166,7 @@ impl Measurer {
         let judge: Option<&mut Judge<'_>> =
             if own && config.early_stopping { Some(&mut judge) } else { None };
         let mut progress = |progress| observer.progress(progress);
-        let trained =
-            train_float(network, self.data(), &config.training, self.run(lead), judge, &mut progress);
+        let trained = self.training(lead).train_float(network, judge, &mut progress);
         if let (Err(TrainError::Hopeless { trained_images }), Some(halfway), Some(hurdle)) =
             (&trained, seen, hurdle)
         {
@@ -219,12 +217,12 @@ impl Measurer {
         }
     }
 
-    fn data(&self) -> Data<'_> {
-        Data { train: &self.training, held_out: &self.validation }
-    }
-
-    fn run(&self, trial: u64) -> Run {
-        Run { seed: self.config.seed, trial, threads: self.threads }
+    fn training(&self, trial: u64) -> Training<'_> {
+        Training {
+            data: Data { train: &self.training, held_out: &self.validation },
+            config: &self.config.training,
+            run: Run { seed: self.config.seed, trial, threads: self.threads },
+        }
     }
 
     fn is_balanced(&self) -> bool {

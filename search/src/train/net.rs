@@ -1,71 +1,56 @@
-//! The network of the IR as tensor operations: geometry, order and lifetimes, whatever the arithmetic of a layer.
-//!
-//! Float training, calibration, QAFT and the integer-exact evaluation all walk the layers through [`forward`] and
-//! compute sums through [`weighted_sum`], so they agree on shapes and padding by construction. Tensors are [N, C, H, W].
+//! A network whose parameters lie in one flat vector, and the numbers that it is computed in: what every backend is given.
+
+use std::sync::Arc;
 
 use bomp_export::candidate::weight_shape;
-use bomp_export::ir::{Network, Op};
+use bomp_export::ir::Network;
 use tch::Tensor;
 
-/// Runs the layers in order and returns the last one's output. `apply(index, inputs)` computes layer `index`; a tensor is
-/// dropped once its last reader has run.
-pub(super) fn forward(
-    network: &Network,
-    input: Tensor,
-    mut apply: impl FnMut(usize, &[&Tensor]) -> Tensor,
-) -> Tensor {
-    let mut tensors: Vec<Option<Tensor>> = Vec::with_capacity(network.layers.len() + 1);
-    tensors.push(Some(input));
-    for (index, layer) in network.layers.iter().enumerate() {
-        let inputs: Vec<&Tensor> = layer
-            .inputs
-            .iter()
-            .map(|&tensor| tensors[tensor].as_ref().expect("a tensor lives until its last reader"))
-            .collect();
-        let output = apply(index, &inputs);
-        for &tensor in &layer.inputs {
-            if network.last_reader(tensor) == Some(index) {
-                tensors[tensor] = None;
-            }
-        }
-        tensors.push(Some(output));
+use super::fake::FakeTensor;
+use super::parameters::Layout;
+
+/// Where a layer's parameters are among the pieces of the flat vector. Weights are shaped as [`weight_shapes`] says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pieces {
+    /// A batch norm over the images at hand follows the sums, with the factor and the offset of each channel.
+    Normalised { weight: usize, gamma: usize, beta: usize },
+    /// A bias for each channel follows the sums.
+    Biased { weight: usize, bias: usize },
+}
+
+/// A network without the values of its parameters.
+#[derive(Clone, Debug)]
+pub(super) struct Net {
+    pub(super) network: Arc<Network>,
+    pub(super) layout: Arc<Layout>,
+    /// Of each layer, `None` without weights.
+    pub(super) pieces: Arc<[Option<Pieces>]>,
+    /// How the input and the outputs of all layers but the classifier are held and rounded; weights are in units of their
+    /// layer's input and of its output before it is rounded. `None`: real numbers, 255 steps of the input being 1.
+    pub(super) tensors: Option<Arc<[FakeTensor]>>,
+}
+
+impl Net {
+    /// `network` with the weight and the bias of each layer in `parameters`, and its flat vector.
+    pub(super) fn biased(
+        network: &Arc<Network>,
+        tensors: Option<Vec<FakeTensor>>,
+        parameters: &[Option<(Tensor, Tensor)>],
+    ) -> (Self, Tensor) {
+        let (mut layout, mut values) = (Layout::default(), Vec::new());
+        let mut push = |tensor: &Tensor| {
+            values.push(tensor.flatten(0, -1));
+            layout.push(&tensor.size())
+        };
+        let pieces = parameters.iter().map(|pair| {
+            let (weight, bias) = pair.as_ref()?;
+            Some(Pieces::Biased { weight: push(weight), bias: push(bias) })
+        });
+        let pieces = pieces.collect();
+        let tensors = tensors.map(Into::into);
+        let net = Self { network: Arc::clone(network), layout: Arc::new(layout), pieces, tensors };
+        (net, Tensor::cat(&values, 0))
     }
-    tensors.pop().flatten().expect("a validated network has layers")
-}
-
-/// The convolution, depthwise convolution or fully connected sum of layer `op`, with zeros outside the image; no bias
-/// when `bias` is `None`. Weights are shaped as [`weight_shapes`] says.
-pub(super) fn weighted_sum(op: &Op, input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    let (window, groups) = match op {
-        Op::Convolution { window, .. } => (window, 1),
-        Op::Depthwise { window, .. } => (window, input.size()[1]),
-        Op::Classifier { .. } => {
-            // The stored order of a row is [C, H, W], which is how the input lies in memory.
-            return input.flatten(1, -1).linear(weight, bias);
-        }
-        Op::Add | Op::AveragePool => unreachable!("only layers with weights have a weighted sum"),
-    };
-    let [top, left, bottom, right] = window.padding.map(|size| size as i64);
-    let stride = [window.stride as i64; 2];
-    // A padding that differs between two sides is the larger one on both, under a kernel with rows or columns of zeros
-    // added on the smaller side: the same sums, without a padded copy of the input.
-    let widen = [right - left, left - right, bottom - top, top - bottom].map(|extra| extra.max(0));
-    let padding = [top.max(bottom), left.max(right)];
-    if widen == [0; 4] {
-        input.conv2d(weight, bias, stride, padding, [1, 1], groups)
-    } else {
-        input.conv2d(&weight.constant_pad_nd(widen), bias, stride, padding, [1, 1], groups)
-    }
-}
-
-/// Sum over height and width, [N, C, 1, 1].
-pub(super) fn spatial_sum(input: &Tensor) -> Tensor {
-    input.sum_dim_intlist([2i64, 3].as_slice(), true, None)
-}
-
-/// Mean over height and width, [N, C, 1, 1].
-pub(super) fn spatial_mean(input: &Tensor) -> Tensor {
-    input.mean_dim([2i64, 3].as_slice(), true, None)
 }
 
 /// Shape of each layer's weights, [C_OUT, C_IN, K, K] or [CLASSES, INPUTS]; `None` without weights.

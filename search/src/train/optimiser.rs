@@ -13,11 +13,11 @@ const EPSILON: f64 = 1e-8;
 
 /// Parameters with final values.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct Frozen {
     /// As many as there are parameters.
     pub(super) values: Tensor,
     /// Whether it is final (bool).
-    pub(super) settled: Tensor,
+    pub(super) frozen: Tensor,
 }
 
 /// Parameters and the optimiser's state.
@@ -29,7 +29,7 @@ pub(super) struct AdamW {
     mean: Tensor,
     square: Tensor,
     steps: i32,
-    /// 0 where a value is settled, 1 elsewhere; `None` before any is.
+    /// 0 where a value is frozen, 1 elsewhere; `None` before any is.
     free: Option<Tensor>,
 }
 
@@ -51,11 +51,11 @@ impl AdamW {
         &self.parameters
     }
 
-    /// Gives the parameters the values where they are settled; those do not change any more.
-    pub(super) fn settle(&mut self, Settled { values, settled }: &Settled) {
+    /// Gives the parameters the values where they are frozen; those do not change any more.
+    pub(super) fn freeze(&mut self, Frozen { values, frozen }: &Frozen) {
         no_grad(|| {
-            self.parameters = values.where_self(settled, &self.parameters);
-            self.free = Some(settled.logical_not().to_kind(self.parameters.kind()));
+            self.parameters = values.where_self(frozen, &self.parameters);
+            self.free = Some(frozen.logical_not().to_kind(self.parameters.kind()));
         });
     }
 
@@ -114,7 +114,7 @@ mod tests {
         }
     }
     #[test]
-    fn what_is_settled_stays_where_it_is() {
+    fn what_is_frozen_stays_where_it_is() {
         let mut builder = Builder::default();
         builder.push(&[3], &[1.0, -2.0, 0.5], true);
         let (_, start) = builder.build(Device::Cpu);
@@ -122,7 +122,7 @@ mod tests {
         let gradient = Tensor::from_slice(&[1.0f32, 1.0, 1.0]);
         optimiser.step(&gradient, 0.01);
         let values = Tensor::from_slice(&[7.0f32, 8.0, 9.0]);
-        optimiser.settle(&Settled { values, settled: Tensor::from_slice(&[false, true, false]) });
+        optimiser.freeze(&Frozen { values, frozen: Tensor::from_slice(&[false, true, false]) });
         let before = Vec::<f32>::try_from(optimiser.parameters()).unwrap();
         optimiser.step(&gradient, 0.01);
         let after = Vec::<f32>::try_from(optimiser.parameters()).unwrap();

@@ -42,7 +42,7 @@ pub(super) struct Picked {
     /// [B].
     pub(super) labels: Tensor,
     /// A teacher's logits [B, CLASSES]; of the image or of its mirror image, but not shifted.
-    pub(super) opinions: Option<Tensor>,
+    pub(super) teacher_logits: Option<Tensor>,
     /// The byte that stands for 0.
     pub(super) zero: u8,
 }
@@ -126,18 +126,18 @@ impl Batch {
         let pixels = images.pixels.index_select(0, &self.indices);
         let labels = images.labels.index_select(0, &self.indices);
         let mirrored = self.draws.as_ref().filter(|_| self.augmentation.flip).map(|draws| draws.select(1, 2));
-        let opinions = images.opinions.as_ref().map(|opinions| {
-            let places = match mirrored {
+        let teacher_logits = images.teacher_logits.as_ref().map(|logits| {
+            let rows = match mirrored {
                 Some(mirrored) => &self.indices + mirrored * images.len() as i64,
                 None => self.indices.shallow_clone(),
             };
-            opinions.flatten(0, 1).index_select(0, &places)
+            logits.flatten(0, 1).index_select(0, &rows)
         });
         let pixels = match &self.draws {
             Some(draws) => augment(&pixels, draws, self.augmentation, images.zero()),
             None => pixels,
         };
-        Picked { pixels, labels, opinions, zero: images.zero() }
+        Picked { pixels, labels, teacher_logits, zero: images.zero() }
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
         let pixels: Vec<u8> = (1..=48).collect();
         let images = Images { pixels: pixels.clone(), labels: vec![0, 1], shape, input: Quantisation::IMAGE };
         let images = DeviceImages::upload(&images, Device::Cpu).unwrap();
-        let images = images.with_opinions(&[0.0, 1.0, 2.0, 3.0], &[4.0, 5.0, 6.0, 7.0]).unwrap();
+        let images = images.with_teacher(&[0.0, 1.0, 2.0, 3.0], &[4.0, 5.0, 6.0, 7.0]).unwrap();
         let augmentation = Augmentation { crop_padding: 2, flip: true };
         let mut order = Order::new(2, Device::Cpu, augmentation, 1, 1, "augment");
         let mut seen = HashSet::new();
@@ -209,12 +209,12 @@ mod tests {
             let picked = batch.pick(&images);
             assert_eq!(Vec::<i64>::try_from(picked.labels).unwrap(), indices);
             let changed = bytes(&picked.pixels);
-            let opinions = Vec::<f32>::try_from(picked.opinions.unwrap().flatten(0, -1)).unwrap();
+            let logits = Vec::<f32>::try_from(picked.teacher_logits.unwrap().flatten(0, -1)).unwrap();
             for (at, &index) in indices.iter().enumerate() {
                 let &[down, right, mirrored] = &draws[at * 3..][..3] else { unreachable!() };
-                let opinion =
+                let expected_logits =
                     [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]][(2 * mirrored + index) as usize];
-                assert_eq!(opinions[at * 2..][..2], opinion);
+                assert_eq!(logits[at * 2..][..2], expected_logits);
                 seen.insert((down, right, mirrored));
                 let mut expected = Vec::new();
                 for y in 0..3i64 {

@@ -5,11 +5,13 @@ use tch::no_grad;
 use super::error::{TrainError, guard};
 use super::images::DeviceImages;
 
-/// Applies a function to consecutive chunks of at most `chunk` images and returns the results in order, whatever the
+/// Images that go through a network at once outside training.
+pub(super) const CHUNK: usize = 128;
+
+/// Applies a function to consecutive chunks of at most [`CHUNK`] images and returns the results in order, whatever the
 /// number of threads. `make` makes the function once for each thread; it runs without gradients.
 pub(super) fn map_chunks<T, F>(
     images: &DeviceImages,
-    chunk: usize,
     threads: usize,
     make: impl Fn() -> F,
 ) -> Result<Vec<T>, TrainError>
@@ -17,13 +19,13 @@ where
     T: Send,
     F: FnMut(DeviceImages) -> T + Send,
 {
-    let starts: Vec<usize> = (0..images.len()).step_by(chunk).collect();
+    let starts: Vec<usize> = (0..images.len()).step_by(CHUNK).collect();
     let threads = threads.clamp(1, starts.len());
     let run = |mut work: F, images: DeviceImages, thread: usize| {
         guard(|| {
             no_grad(|| {
                 let own = starts.iter().skip(thread).step_by(threads);
-                Ok(own.map(|&start| work(images.range(start, (start + chunk).min(images.len())))).collect())
+                Ok(own.map(|&start| work(images.range(start, (start + CHUNK).min(images.len())))).collect())
             })
         })
     };

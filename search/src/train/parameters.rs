@@ -28,6 +28,18 @@ pub(super) struct Start {
 }
 
 impl Layout {
+    /// Appends a piece and returns its index.
+    pub(super) fn push(&mut self, shape: &[i64]) -> usize {
+        self.shapes.push(shape.to_vec());
+        self.sizes.push(shape.iter().product());
+        self.sizes.len() - 1
+    }
+
+    /// Number of pieces.
+    pub(super) fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
     /// The pieces of `flat`, which has the length of all of them together.
     pub(super) fn split(&self, flat: &Tensor) -> Vec<Tensor> {
         let pieces = flat.split_with_sizes(&self.sizes[..], 0);
@@ -50,11 +62,9 @@ impl Builder {
     pub(super) fn push(&mut self, shape: &[i64], values: &[f32], decays: bool) -> usize {
         let size: i64 = shape.iter().product();
         assert_eq!(size, values.len() as i64, "a piece has as many values as its shape says");
-        self.layout.shapes.push(shape.to_vec());
-        self.layout.sizes.push(size);
         self.values.extend_from_slice(values);
         self.decays.resize(self.values.len(), f32::from(u8::from(decays)));
-        self.layout.sizes.len() - 1
+        self.layout.push(shape)
     }
 
     /// The layout, and the start on `device`.
@@ -63,4 +73,9 @@ impl Builder {
         let start = Start { values: place(&self.values), decays: place(&self.decays) };
         (self.layout, start)
     }
+}
+
+/// Elements of a tensor of floats, in their order.
+pub(super) fn floats(tensor: &Tensor) -> Vec<f32> {
+    Vec::try_from(tensor.flatten(0, -1).to_kind(Kind::Float)).expect("a float tensor")
 }

@@ -10,11 +10,13 @@ use bomp_export::ir::{Bits, Network};
 use tch::{Kind, Tensor, no_grad};
 
 use super::calibrate::calibrate;
+use super::count::correct_of;
 use super::error::TrainError;
-use super::fake::{FakeAfter, FakeLayer, FakeTensor, fake_logits};
-use super::fold::{CHUNK, Folded, correct, total};
-use super::images::{DeviceImages, to_planes};
-use super::parallel::map_chunks;
+use super::fake::FakeTensor;
+use super::fold::Folded;
+use super::images::DeviceImages;
+use super::net::Net;
+use super::parameters::floats;
 
 /// Parts of a channel's largest weight that are tried as the end of its range: from this one in equal steps to 1.
 const SMALLEST_PART: f64 = 0.3;
@@ -93,37 +95,21 @@ impl Quantised {
     /// Number of `images` of each class that the network classifies correctly, in floats: for weights that have no integer
     /// form.
     pub(super) fn correct(&self, images: &DeviceImages, threads: usize) -> Result<Vec<usize>, TrainError> {
-        let tensors = FakeTensor::all(self);
+        let tensors = FakeTensor::all(&self.network, &self.tensors);
         let unit = |tensor: usize| tensors.get(tensor).map_or(1.0, |tensor| tensor.unit);
-        let counts = map_chunks(images, CHUNK, threads, || {
-            let layers = self.layers.iter().enumerate().map(|(index, layer)| {
-                let layer = layer.as_ref()?;
-                let (input, output) = (unit(self.network.layers[index].inputs[0]), unit(index + 1));
-                let weight = layer.rounded() * (input / output);
-                Some(FakeLayer { weight, after: FakeAfter::Bias(&layer.bias / output) })
-            });
-            let layers: Vec<_> = layers.collect();
-            let (network, tensors) = (Arc::clone(&self.network), tensors.clone());
-            move |images: DeviceImages| {
-                let logits = fake_logits(
-                    &network,
-                    &layers,
-                    &tensors,
-                    to_planes(&images.pixels, images.zero()),
-                    |_| (),
-                );
-                correct(&logits, &images.labels)
-            }
-        })?;
-        Ok(total(&counts))
+        let parameters = self.layers.iter().enumerate().map(|(index, layer)| {
+            let layer = layer.as_ref()?;
+            let (input, output) = (unit(self.network.layers[index].inputs[0]), unit(index + 1));
+            Some((layer.rounded() * (input / output), &layer.bias / output))
+        });
+        let parameters: Vec<_> = no_grad(|| parameters.collect());
+        let (net, values) = Net::biased(&self.network, Some(tensors), &parameters);
+        correct_of(&net, &values, images, threads)
     }
 
     /// The candidate to lower and pack, with the weights already rounded: lowering moves the steps by up to 2^-13, and a
     /// rounded weight stays the integer that it is.
     pub(super) fn candidate(&self) -> Candidate {
-        let floats = |tensor: &Tensor| {
-            Vec::<f32>::try_from(tensor.flatten(0, -1).to_kind(Kind::Float)).expect("a float tensor")
-        };
         let weights = self.layers.iter().map(|layer| {
             let layer = layer.as_ref()?;
             let (weight, bias, scale) = (floats(&layer.rounded()), floats(&layer.bias), floats(&layer.step));

@@ -3,12 +3,12 @@
 
 use tch::{Kind, Tensor};
 
+use super::backend::EPSILON;
 use super::error::TrainError;
-use super::float::EPSILON;
-use super::fold::CHUNK;
-use super::host::HostNet;
 use super::images::DeviceImages;
+use super::net::Net;
 use super::parallel::map_chunks;
+use super::select;
 
 /// Images over which the statistics are measured, at most.
 const IMAGES: usize = 2_048;
@@ -19,9 +19,6 @@ pub(super) struct Statistics {
     pub(super) mean: Tensor,
     pub(super) variance: Tensor,
 }
-
-/// Mean [C] and 1 / sqrt(variance + [`EPSILON`]) [C] of a batch norm's inputs in a forward pass.
-pub(super) type Moments = (Tensor, Tensor);
 
 impl Statistics {
     /// Another handle to the same memory.
@@ -35,20 +32,18 @@ impl Statistics {
     }
 }
 
-/// The statistics of each batch norm in the order of the layers, over some of `images`: those of all of them, where each chunk is
-/// normalised with its own, as in training. `make` makes, for each thread, the forward pass whose moments they are.
-pub(super) fn measure<F>(
+/// The statistics of each batch norm of `net` with `values`, in the order of the layers, over some of `images`: those of all
+/// of them, where each chunk is normalised with its own, as in training.
+pub(super) fn measure(
+    net: &Net,
+    values: &Tensor,
     images: &DeviceImages,
     threads: usize,
-    make: impl Fn() -> F,
-) -> Result<Vec<Statistics>, TrainError>
-where
-    F: FnMut(&DeviceImages) -> Vec<Moments> + Send,
-{
+) -> Result<Vec<Statistics>, TrainError> {
     let images = images.spread(IMAGES);
-    let chunks = map_chunks(&images, CHUNK, threads, || {
-        let mut forward = make();
-        move |images| (forward(&images), images.len() as f64)
+    let chunks = map_chunks(&images, threads, || {
+        let (mut backend, values) = (select::backend(net, values.device()), values.detach());
+        move |images: DeviceImages| (backend.moments(&values, &images), images.len() as f64)
     })?;
     let total = images.len() as f64;
     let layers = chunks.first().map_or(0, |(moments, _)| moments.len());
@@ -68,13 +63,4 @@ where
         Statistics { mean: mean.to_kind(Kind::Float), variance: variance.to_kind(Kind::Float) }
     });
     Ok(statistics.collect())
-}
-
-/// The moments of the last forward pass of `host`.
-pub(super) fn moments(host: &HostNet) -> Vec<Moments> {
-    let tensors = host.moments().map(|moments| {
-        let (means, deviations): (Vec<f64>, Vec<f64>) = moments.iter().copied().unzip();
-        (Tensor::from_slice(&means), Tensor::from_slice(&deviations))
-    });
-    tensors.collect()
 }

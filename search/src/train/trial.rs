@@ -1,24 +1,25 @@
 //! A network from start to end: float training, folding, calibration, quantisation, QAFT, integer-exact accuracy.
 //!
-//! [`train_float`] and then [`score`] are a trial of the search, in two steps because several policies of bit widths can
-//! share a float network; [`finish`] trains a chosen network for good and counts test images, once. All are the same
-//! pipeline with other schedules. A failure is an error of this one network.
+//! [`Training::train_float`] and then [`Training::score`] are a trial of the search, in two steps because several policies of
+//! bit widths can share a float network; [`Training::finish`] trains a chosen network for good and counts test images, once.
+//! All are the same pipeline with other schedules. A failure is an error of this one network.
 
 use std::time::Instant;
 
 use bomp_export::candidate::{Candidate, Provenance};
-use bomp_export::ir::{Bits, Network};
+use bomp_export::ir::{Bits, Layer, Network};
 use bomp_export::lower::lower;
 use tch::Tensor;
 
 use super::descent::{Descent, Look};
 use super::error::{TrainError, guard};
 use super::exact::ExactNet;
-use super::float::FloatNet;
+use super::float::initialise;
 use super::fold::{Folded, fold};
 use super::images::DeviceImages;
+use super::loss::Loss;
 use super::monitor::{Monitor, Phase, Progress, Signal};
-use super::objective::{FloatObjective, Loss, Objective, QaftObjective};
+use super::objective::{FloatObjective, Objective, QaftObjective};
 use super::order::Order;
 use super::parameters::Start;
 use super::qaft::QaftNet;
@@ -105,109 +106,113 @@ pub struct Finished {
     pub seconds: f64,
 }
 
-/// Trains the float network of `network`. With a `judge`, the training is given up halfway where it says so.
-///
-/// # Errors
-/// [`TrainError::Stopped`] when `progress` says so, [`TrainError::Hopeless`] when `judge` does; anything else is a failed
-/// trial.
-pub fn train_float(
-    network: &Network,
-    data: Data<'_>,
-    config: &TrainConfig,
-    run: Run,
-    judge: Option<&mut Judge<'_>>,
-    progress: &mut dyn FnMut(Progress) -> Signal,
-) -> Result<TrainedFloat, TrainError> {
-    let started = Instant::now();
-    let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
-    let (folded, halfway, class_correct) = alone(|| {
-        trainer.check(network)?;
-        let (folded, halfway) = trainer.float(network, judge)?;
-        let correct = folded.correct(data.held_out, run.threads)?;
-        Ok((folded, halfway, correct))
-    })?;
-    let trained_images = trainer.monitor.trained_images;
-    let images = data.held_out.len();
-    Ok(TrainedFloat {
-        folded,
-        correct: class_correct.iter().sum(),
-        class_correct,
-        images,
-        halfway,
-        trained_images,
-        seconds: started.elapsed().as_secs_f64(),
-    })
+/// How the networks of one study are trained: everything but the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Training<'a> {
+    /// The images.
+    pub data: Data<'a>,
+    /// The recipe.
+    pub config: &'a TrainConfig,
+    /// Where random numbers come from, and how many threads there are.
+    pub run: Run,
 }
 
-/// Scores the bit widths of `network`, whose float network is `float`.
-///
-/// # Errors
-/// As [`train_float`].
-pub fn score(
-    network: &Network,
-    float: &TrainedFloat,
-    data: Data<'_>,
-    config: &TrainConfig,
-    quantisation: Quantisation,
-    run: Run,
-    progress: &mut dyn FnMut(Progress) -> Signal,
-) -> Result<Scored, TrainError> {
-    let started = Instant::now();
-    let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
-    let class_correct = alone(|| {
-        if quantisation == Quantisation::None {
-            return Ok(float.class_correct.clone());
-        }
-        let folded = float.folded.with_policy(network);
-        let quantised = trainer.quantise(&folded, quantisation)?;
-        if network.layers.iter().any(|layer| layer.op.bits() == Some(Bits::WIDE)) {
-            // There is no integer form to be exact about.
-            return quantised.correct(data.held_out, run.threads);
-        }
-        trainer.correct(&trainer.candidate(&quantised)?)
-    })?;
-    let trained_images = trainer.monitor.trained_images;
-    let (correct, seconds) = (class_correct.iter().sum(), started.elapsed().as_secs_f64());
-    Ok(Scored { correct, class_correct, trained_images, seconds })
-}
+impl Training<'_> {
+    /// Trains the float network of `network`. With a `judge`, the training is given up halfway where it says so.
+    ///
+    /// # Errors
+    /// [`TrainError::Stopped`] when `progress` says so, [`TrainError::Hopeless`] when `judge` does; anything else is a failed
+    /// trial.
+    pub fn train_float(
+        &self,
+        network: &Network,
+        judge: Option<&mut Judge<'_>>,
+        progress: &mut dyn FnMut(Progress) -> Signal,
+    ) -> Result<TrainedFloat, TrainError> {
+        let started = Instant::now();
+        let mut pipeline = Pipeline::new(*self, progress);
+        let (folded, halfway, class_correct) = alone(|| {
+            pipeline.check(network)?;
+            let (folded, halfway) = pipeline.float(network, judge)?;
+            let correct = folded.correct(self.data.held_out, self.run.threads)?;
+            Ok((folded, halfway, correct))
+        })?;
+        Ok(TrainedFloat {
+            folded,
+            correct: class_correct.iter().sum(),
+            class_correct,
+            images: self.data.held_out.len(),
+            halfway,
+            trained_images: pipeline.monitor.trained_images,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
 
-/// Trains `network` for good and counts the held-out images, which are those of the test, once. `provenance` says what is
-/// known beforehand.
-///
-/// # Errors
-/// As [`train_float`], and where no device could run the network.
-pub fn finish(
-    network: &Network,
-    data: Data<'_>,
-    config: &TrainConfig,
-    quantisation: Quantisation,
-    run: Run,
-    provenance: Provenance,
-    progress: &mut dyn FnMut(Progress) -> Signal,
-) -> Result<Finished, TrainError> {
-    let started = Instant::now();
-    let mut trainer = Trainer { data, config, run, monitor: Monitor::new(progress) };
-    let (candidate, float_correct, class_correct) = alone(|| {
-        network.validate()?;
-        trainer.check(network)?;
-        let (folded, _) = trainer.float(network, None)?;
-        let float_correct = folded.correct(data.held_out, run.threads)?;
-        let quantised = trainer.quantise(&folded, quantisation)?;
-        let candidate = trainer.candidate(&quantised)?;
-        let class_correct = trainer.correct(&candidate)?;
-        Ok((candidate, float_correct, class_correct))
-    })?;
-    let provenance = Provenance {
-        test_images: data.held_out.len(),
-        float_correct: float_correct.iter().sum(),
-        integer_correct: class_correct.iter().sum(),
-        class_images: data.held_out.class_counts(network.classes()),
-        class_correct,
-        trained_images: trainer.monitor.trained_images,
-        ..provenance
-    };
-    let candidate = Candidate { provenance, ..candidate };
-    Ok(Finished { candidate, seconds: started.elapsed().as_secs_f64() })
+    /// Scores the bit widths of `network`, whose float network is `float`.
+    ///
+    /// # Errors
+    /// As [`Self::train_float`].
+    pub fn score(
+        &self,
+        network: &Network,
+        float: &TrainedFloat,
+        quantisation: Quantisation,
+        progress: &mut dyn FnMut(Progress) -> Signal,
+    ) -> Result<Scored, TrainError> {
+        let started = Instant::now();
+        let mut pipeline = Pipeline::new(*self, progress);
+        let class_correct = alone(|| {
+            if quantisation == Quantisation::None {
+                return Ok(float.class_correct.clone());
+            }
+            let folded = float.folded.with_policy(network);
+            let quantised = pipeline.quantise(&folded, quantisation)?;
+            pipeline.score(&quantised, self.data.held_out)
+        })?;
+        Ok(Scored {
+            correct: class_correct.iter().sum(),
+            class_correct,
+            trained_images: pipeline.monitor.trained_images,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Trains `network` for good and counts the held-out images, which are those of the test, once. `provenance` says what is
+    /// known beforehand.
+    ///
+    /// # Errors
+    /// As [`Self::train_float`], and where no device could run the network.
+    pub fn finish(
+        &self,
+        network: &Network,
+        quantisation: Quantisation,
+        provenance: Provenance,
+        progress: &mut dyn FnMut(Progress) -> Signal,
+    ) -> Result<Finished, TrainError> {
+        let (started, held_out) = (Instant::now(), self.data.held_out);
+        let mut pipeline = Pipeline::new(*self, progress);
+        let (candidate, float_correct, class_correct) = alone(|| {
+            network.validate()?;
+            pipeline.check(network)?;
+            let (folded, _) = pipeline.float(network, None)?;
+            let float_correct = folded.correct(held_out, self.run.threads)?;
+            let quantised = pipeline.quantise(&folded, quantisation)?;
+            let candidate = pipeline.candidate(&quantised)?;
+            let class_correct = pipeline.correct(&candidate, held_out)?;
+            Ok((candidate, float_correct, class_correct))
+        })?;
+        let provenance = Provenance {
+            test_images: held_out.len(),
+            float_correct: float_correct.iter().sum(),
+            integer_correct: class_correct.iter().sum(),
+            class_images: held_out.class_counts(network.classes()),
+            class_correct,
+            trained_images: pipeline.monitor.trained_images,
+            ..provenance
+        };
+        let candidate = Candidate { provenance, ..candidate };
+        Ok(Finished { candidate, seconds: started.elapsed().as_secs_f64() })
+    }
 }
 
 /// Runs `work` with libtorch's own threads off, as [`super::descent`] divides the work itself, and its panics caught.
@@ -219,29 +224,31 @@ pub(super) fn alone<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T
     result
 }
 
-/// What the steps of a training share.
-pub(super) struct Trainer<'a> {
-    pub(super) data: Data<'a>,
-    pub(super) config: &'a TrainConfig,
-    pub(super) run: Run,
+/// The steps of a training, and how far it is.
+pub(super) struct Pipeline<'a> {
+    training: Training<'a>,
     pub(super) monitor: Monitor<'a>,
 }
 
-impl Trainer<'_> {
+impl<'a> Pipeline<'a> {
+    pub(super) fn new(training: Training<'a>, progress: &'a mut dyn FnMut(Progress) -> Signal) -> Self {
+        Self { training, monitor: Monitor::new(progress) }
+    }
+
     pub(super) fn check(&self, network: &Network) -> Result<(), TrainError> {
         network.validate_shapes()?;
-        self.config.check()?;
-        self.data.train.check(network)?;
-        self.data.held_out.check(network)?;
-        if self.data.held_out.input != self.data.train.input {
+        self.training.config.check()?;
+        self.training.data.train.check(network)?;
+        self.training.data.held_out.check(network)?;
+        if self.training.data.held_out.input != self.training.data.train.input {
             return Err(TrainError::Data("its parts are quantised differently".into()));
         }
         Ok(())
     }
 
     pub(super) fn loss(&self, schedule: &Schedule, network: &Network) -> Loss {
-        let TrainConfig { distillation, class_weights, .. } = *self.config;
-        let class_weights = class_weights.of(&self.data.train.class_counts(network.classes()));
+        let TrainConfig { distillation, class_weights, .. } = *self.training.config;
+        let class_weights = class_weights.of(&self.training.data.train.class_counts(network.classes()));
         Loss {
             label_smoothing: schedule.label_smoothing,
             distillation,
@@ -255,14 +262,14 @@ impl Trainer<'_> {
         network: &Network,
         judge: Option<&mut Judge<'_>>,
     ) -> Result<(Folded, Option<Halfway>), TrainError> {
-        let Data { train, held_out } = self.data;
-        let (schedule, threads) = (&self.config.float, self.run.threads);
-        let mut random = stream(self.run.seed, self.run.trial, "initial weights");
-        let (net, start) = FloatNet::new(network, train.device(), &mut random);
+        let Data { train, held_out } = self.training.data;
+        let (schedule, threads) = (&self.training.config.float, self.training.run.threads);
+        let mut random = stream(self.training.run.seed, self.training.run.trial, "initial weights");
+        let (net, start) = initialise(network, train.device(), &mut random);
         let mut objective = FloatObjective::new(net.clone(), self.loss(schedule, network), train.device());
         let mut halfway = None;
         let parameters = match judge {
-            None => self.descend(&mut objective, &start, schedule, Phase::Float, None)?,
+            None => self.descend(&mut objective, &start, (schedule, Phase::Float), None)?,
             Some(judge) => {
                 let sample = held_out.spread(HALFWAY_IMAGES);
                 let mut look = |parameters: &Tensor| {
@@ -277,7 +284,7 @@ impl Trainer<'_> {
                     halfway = Some(seen);
                     Ok(judge(seen))
                 };
-                self.descend(&mut objective, &start, schedule, Phase::Float, Some(&mut look))?
+                self.descend(&mut objective, &start, (schedule, Phase::Float), Some(&mut look))?
             }
         };
         Ok((fold(&net, &parameters, train, threads)?, halfway))
@@ -285,50 +292,54 @@ impl Trainer<'_> {
 
     /// Quantises a folded network to the bit widths of its layers, and fine-tunes it if that is asked for.
     fn quantise(&mut self, folded: &Folded, quantisation: Quantisation) -> Result<Quantised, TrainError> {
-        let schedule = &self.config.qaft;
-        let quantised = quantise(folded, self.data.train)?;
+        let schedule = &self.training.config.qaft;
+        let quantised = quantise(folded, self.training.data.train)?;
         if quantisation != Quantisation::Qaft {
             return Ok(quantised);
         }
         let (net, start) = QaftNet::new(&quantised, folded);
         let mut objective =
-            QaftObjective::new(net, self.loss(schedule, &folded.network), self.data.train.device());
-        let parameters = self.descend(&mut objective, &start, schedule, Phase::Qaft, None)?;
-        objective.net.finish(&parameters, &quantised, self.data.train, self.run.threads)
+            QaftObjective::new(net, self.loss(schedule, &folded.network), self.training.data.train.device());
+        let parameters = self.descend(&mut objective, &start, (schedule, Phase::Qaft), None)?;
+        objective.net.finish(&parameters, &quantised, self.training.data.train, self.training.run.threads)
     }
 
     /// The candidate to lower and pack, for inputs in the units of the data.
     fn candidate(&self, quantised: &Quantised) -> Result<Candidate, TrainError> {
-        quantised.candidate().with_input_scale(self.data.train.input.scale).ok_or_else(|| {
+        quantised.candidate().with_input_scale(self.training.data.train.input.scale).ok_or_else(|| {
             let problem = "are features, and the network's input goes into a layer without weights: use a space whose \
                            first layer is a convolution";
             TrainError::Data(problem.into())
         })
     }
 
-    /// Held-out images of each class that the device classifies correctly.
-    fn correct(&self, candidate: &Candidate) -> Result<Vec<usize>, TrainError> {
-        self.correct_of(candidate, self.data.held_out)
-    }
-
-    /// The same of any `images`.
-    pub(super) fn correct_of(
+    /// Those of `images` that `quantised` classifies correctly, of each class: as the device would, where there is an integer
+    /// form to be exact about.
+    pub(super) fn score(
         &self,
-        candidate: &Candidate,
+        quantised: &Quantised,
         images: &DeviceImages,
     ) -> Result<Vec<usize>, TrainError> {
-        ExactNet::new(&lower(candidate)?, images.device()).correct(images, self.run.threads)
+        let wide = |layer: &Layer| layer.op.bits() == Some(Bits::WIDE);
+        if quantised.network.layers.iter().any(wide) {
+            return quantised.correct(images, self.training.run.threads);
+        }
+        self.correct(&self.candidate(quantised)?, images)
+    }
+
+    /// Those of `images` that the device classifies correctly, of each class.
+    fn correct(&self, candidate: &Candidate, images: &DeviceImages) -> Result<Vec<usize>, TrainError> {
+        ExactNet::new(&lower(candidate)?).correct(images, self.training.run.threads)
     }
 
     pub(super) fn descend(
         &mut self,
         objective: &mut dyn Objective,
         start: &Start,
-        schedule: &Schedule,
-        phase: Phase,
+        (schedule, phase): (&Schedule, Phase),
         halfway: Option<&mut Look<'_>>,
     ) -> Result<Tensor, TrainError> {
-        let Self { data: Data { train: images, .. }, config, run, monitor } = self;
+        let Self { training: Training { data: Data { train: images, .. }, config, run }, monitor } = self;
         let purpose = match phase {
             Phase::Float => "float",
             Phase::Qaft => "qaft",

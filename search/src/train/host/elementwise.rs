@@ -61,7 +61,7 @@ pub(super) fn average<S: Simd>(
 
 /// The integer arithmetic of a layer without weights, as [`bomp_runtime::quant`] has it; results are saturated at the bounds.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::train) enum Exact {
+pub(super) enum Exact {
     /// floor(a * factors[0] + b * factors[1] + 1/2).
     Add { factors: [f64; 2], low: f64, high: f64 },
     /// (sum * factor + 2^(shift - 1)) >> shift.

@@ -2,14 +2,16 @@
 //!
 //! libtorch's batch norm, depthwise convolution and elementwise operations leave most of a processor idle on networks as
 //! small as these. Here a layer is one pass over memory: batch norm and ReLU6 are applied where their result is read,
-//! statistics are summed where sums are made. The results are those of the tensor operations in [`super::float`] and
-//! [`super::fake`] up to rounding, which the tests check; a GPU uses the latter.
+//! statistics are summed where sums are made. The results are those of [`super::torch`] up to rounding, which the tests check;
+//! a GPU uses the latter.
 //!
 //! Everything is summed in a fixed order, so results are the same each time on processors with the same vectors.
 //! Vectors of 16, 8 or 4 floats are chosen when the program runs.
 
+mod backend;
 mod depthwise;
 mod elementwise;
+mod exact;
 mod lanes;
 mod loss;
 mod product;
@@ -19,24 +21,25 @@ mod tiles;
 use bomp_export::ir::{Activation, Network, Op, Shape, Window};
 use fearless_simd::{Level, dispatch};
 
-pub(super) use elementwise::Exact;
+use super::fake::activation;
+pub(super) use backend::HostBackend;
+use elementwise::Exact;
+pub(super) use exact::exact_logits;
 use lanes::{Batch, LANES, Lanes, View};
-pub(super) use loss::{TEMPERATURE, Teacher, cross_entropy};
-use tensor::{Above, Finish, Gradient, Sums, Tensor};
-pub(super) use tensor::{Requantise, Rounding};
+use tensor::{Above, Finish, Gradient, Requantise, Rounding, Sums, Tensor};
 use tiles::{Geometry, Rows};
 
 /// Values of a layer's parameters.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Weights<'a> {
+struct Weights<'a> {
     /// [C_OUT, C_IN, K, K] or [CLASSES, INPUTS].
-    pub(super) weight: &'a [f32],
-    pub(super) after: After<'a>,
+    weight: &'a [f32],
+    after: After<'a>,
 }
 
 /// What follows a layer's sums.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum After<'a> {
+enum After<'a> {
     /// A batch norm over the images at hand, with the factor and the offset of each channel; then the activation or the
     /// rounding.
     Normalise { gamma: &'a [f32], beta: &'a [f32] },
@@ -46,43 +49,42 @@ pub(super) enum After<'a> {
     Requantise(Requantise<'a>),
 }
 
-/// The gradient of the loss by a layer's parameters.
+/// The gradient of the loss w.r.t. a layer's parameters.
 #[derive(Clone, Debug)]
-pub(super) struct ByWeights {
+struct WeightGradient {
     /// As [`Weights::weight`].
-    pub(super) weight: Vec<f32>,
+    weight: Vec<f32>,
     /// Of the batch norm's factors; empty without one.
-    pub(super) gamma: Vec<f32>,
+    gamma: Vec<f32>,
     /// Of the batch norm's offsets or the biases.
-    pub(super) offset: Vec<f32>,
+    offset: Vec<f32>,
 }
 
 /// In what units tensors are held.
 #[derive(Clone, Debug)]
-pub(super) struct Arithmetic {
+struct Arithmetic {
     /// Factor of the bytes, less [`Self::zero`].
-    pub(super) input: f32,
+    input: f32,
     /// The byte that stands for 0; 0 for pixels.
-    pub(super) zero: u8,
+    zero: u8,
     /// How the output of each layer is rounded that has a batch norm or no weights.
-    pub(super) roundings: Vec<Option<Rounding>>,
+    roundings: Vec<Option<Rounding>>,
     /// For each layer without weights, the factors of its inputs.
-    pub(super) factors: Vec<[f32; 2]>,
+    factors: Vec<[f32; 2]>,
     /// For each layer without weights, its arithmetic where all tensors hold integers.
-    pub(super) exact: Vec<Option<Exact>>,
+    exact: Vec<Option<Exact>>,
 }
 
 impl Arithmetic {
     /// Real numbers: 255 steps of the input are 1 (pixels are 0..=1), nothing is rounded.
-    pub(super) fn real(network: &Network, zero: u8) -> Self {
-        let layers = network.layers.len();
-        Self { input: 1.0 / 255.0, ..Self::of_pixels(layers, zero) }
+    fn real(network: &Network) -> Self {
+        Self { input: 1.0 / 255.0, ..Self::of_pixels(network.layers.len()) }
     }
 
-    /// The input is counted in steps away from `zero` (pixels are 0..=255), nothing is rounded.
-    pub(super) fn of_pixels(layers: usize, zero: u8) -> Self {
+    /// The input is counted in steps (pixels are 0..=255), nothing is rounded.
+    fn of_pixels(layers: usize) -> Self {
         let (roundings, factors, exact) = (vec![None; layers], vec![[1.0; 2]; layers], vec![None; layers]);
-        Self { input: 1.0, zero, roundings, factors, exact }
+        Self { input: 1.0, zero: 0, roundings, factors, exact }
     }
 }
 
@@ -94,7 +96,7 @@ struct Statistics {
 
 /// A network with memory for one batch.
 #[derive(Debug)]
-pub(super) struct HostNet {
+struct HostNet {
     level: Level,
     network: Network,
     shapes: Vec<Shape>,
@@ -115,7 +117,7 @@ pub(super) struct HostNet {
 impl HostNet {
     /// Whether this arithmetic covers `network`: the gradient by the input of a convolution with a kernel above 1x1 is missing,
     /// which networks need only behind their first layer.
-    pub(super) fn supports(network: &Network) -> bool {
+    fn supports(network: &Network) -> bool {
         network.layers.iter().all(|layer| match &layer.op {
             Op::Convolution { window, .. } => is_pointwise(window) || layer.inputs == [0],
             _ => true,
@@ -123,7 +125,7 @@ impl HostNet {
     }
 
     /// `epsilon` is added to a variance before its root is taken.
-    pub(super) fn new(network: &Network, epsilon: f64) -> Self {
+    fn new(network: &Network, epsilon: f64) -> Self {
         Self::with_level(network, epsilon, Level::new())
     }
 
@@ -153,7 +155,7 @@ impl HostNet {
 
     /// Logits [N, CLASSES] for `pixels` [N, H, W, C]; `weights` of each layer, `None` without. What the backward pass
     /// needs is kept.
-    pub(super) fn forward(
+    fn forward(
         &mut self,
         pixels: &[u8],
         weights: &[Option<Weights<'_>>],
@@ -192,7 +194,7 @@ impl HostNet {
     }
 
     /// Mean and 1 / sqrt(variance + epsilon) of each channel of each batch norm, in the last forward pass.
-    pub(super) fn moments(&self) -> impl Iterator<Item = &[(f64, f64)]> {
+    fn moments(&self) -> impl Iterator<Item = &[(f64, f64)]> {
         self.statistics.iter().map(|statistics| &statistics.moments[..]).filter(|moments| !moments.is_empty())
     }
 
@@ -289,12 +291,12 @@ impl HostNet {
     }
 
     /// The gradient by the weights, given that by the logits [N, CLASSES] of the last forward pass.
-    pub(super) fn backward(
+    fn backward(
         &mut self,
         by_logits: &[f32],
         weights: &[Option<Weights<'_>>],
         arithmetic: &Arithmetic,
-    ) -> Vec<Option<ByWeights>> {
+    ) -> Vec<Option<WeightGradient>> {
         let last = self.network.layers.len();
         let classes = self.shapes[last].channels;
         self.want(last);
@@ -336,7 +338,7 @@ impl HostNet {
         index: usize,
         weights: Option<Weights<'_>>,
         arithmetic: &Arithmetic,
-    ) -> Option<ByWeights> {
+    ) -> Option<WeightGradient> {
         let geometry = self.geometry(index);
         let inputs = self.network.layers[index].inputs.clone();
         for &input in inputs.iter().filter(|&&input| input > 0) {
@@ -372,7 +374,7 @@ impl HostNet {
                 None
             }
             (op, Some(weights)) => {
-                let mut by_weights = ByWeights {
+                let mut by_weights = WeightGradient {
                     weight: vec![0.0; weights.weight.len()],
                     gamma: Vec::new(),
                     offset: (0..shape.channels).map(|channel| gradient.sums.of(channel)[0] as f32).collect(),
@@ -439,11 +441,4 @@ fn normalised(statistics: &Statistics, gamma: &[f32], sums: &Sums, count: f64) -
 
 fn is_pointwise(window: &Window) -> bool {
     window.kernel == 1 && window.stride == 1 && window.padding == [0; 4]
-}
-
-pub(super) fn activation(op: &Op) -> Activation {
-    match op {
-        Op::Convolution { activation, .. } | Op::Depthwise { activation, .. } => *activation,
-        Op::Add | Op::AveragePool | Op::Classifier { .. } => Activation::Linear,
-    }
 }

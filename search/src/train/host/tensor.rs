@@ -83,13 +83,13 @@ impl<S: Simd> Pair<S> {
 
 /// How a tensor is rounded: round(min(max(x, low), high) * steps) * step. The gradient stops where the bounds cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::train) struct Rounding {
-    pub(in crate::train) low: f32,
-    pub(in crate::train) high: f32,
+pub(super) struct Rounding {
+    pub(super) low: f32,
+    pub(super) high: f32,
     /// Steps of a unit.
-    pub(in crate::train) steps: f32,
+    pub(super) steps: f32,
     /// Units of a step.
-    pub(in crate::train) step: f32,
+    pub(super) step: f32,
 }
 
 /// What a layer does to its sums before it stores them.
@@ -105,13 +105,13 @@ pub(super) enum Finish<'a> {
 
 /// Requantisation of integers: min(max(floor(sum * factor + offset), low), high) in double precision.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::train) struct Requantise<'a> {
+pub(super) struct Requantise<'a> {
     /// Of each channel.
-    pub(in crate::train) factors: &'a [f64],
+    pub(super) factors: &'a [f64],
     /// Of each channel.
-    pub(in crate::train) offsets: &'a [f64],
-    pub(in crate::train) low: f64,
-    pub(in crate::train) high: f64,
+    pub(super) offsets: &'a [f64],
+    pub(super) low: f64,
+    pub(super) high: f64,
 }
 
 /// [`Finish`] for one channel.

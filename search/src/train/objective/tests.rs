@@ -3,16 +3,19 @@
 
 use super::*;
 use crate::stream::stream;
-use crate::train::fake::{FakeAfter, FakeLayer, FakeTensor, fake_logits};
-use crate::train::float::EPSILON;
-use crate::train::images::{DeviceImages, to_planes};
-use crate::train::on_host::floats;
-use crate::train::parameters::Start;
+use crate::train::fake::FakeTensor;
+use crate::train::float::initialise;
+use crate::train::host::HostBackend;
+use crate::train::images::DeviceImages;
+use crate::train::net::Pieces;
+use crate::train::parameters::{Builder, Start, floats};
 use crate::train::quantise::quantise;
+use crate::train::torch::TorchBackend;
 use bomp_export::candidate::Quantisation;
 use bomp_export::data::Images;
 use bomp_export::ir::{Activation, Bits, Layer, Network, Op, Shape, Window};
 use rand::RngExt;
+use std::sync::Arc;
 use tch::Kind;
 
 /// Kernels of even and odd size, both strides, a residual that is read twice, channels that fill no block.
@@ -68,14 +71,14 @@ fn losses() -> [Loss; 2] {
     [LOSS, Loss { class_weights: Some(Arc::new([0.2, 3.0, 1.0, 0.0, 7.5])), ..LOSS }]
 }
 
-/// All of `images` with opinions of some contrast.
+/// All of `images` with a teacher's logits of some contrast.
 pub(in crate::train) fn picked(images: &DeviceImages) -> Picked {
     let size = [images.len() as i64, 5];
     let waves = Tensor::arange(size[0] * size[1], (Kind::Float, images.device())) * 78.233;
     let images = images.share();
     let zero = images.zero();
-    let opinions = Some(waves.sin().view(size) * 3.0);
-    Picked { pixels: images.pixels, labels: images.labels, opinions, zero }
+    let teacher_logits = Some(waves.sin().view(size) * 3.0);
+    Picked { pixels: images.pixels, labels: images.labels, teacher_logits, zero }
 }
 
 /// A start with batch norms away from 1 and 0, so that no part of a gradient hides.
@@ -117,13 +120,13 @@ pub(in crate::train) fn cases() -> Vec<(Network, usize)> {
 fn the_float_gradient_is_that_of_libtorch() {
     for (network, count) in cases() {
         let batch = images(network.input, count);
-        let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+        let (net, start) = initialise(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
         let parameters = stir(&start, 0.3);
         for loss in losses() {
             let what = format!("{network:?} of {count} images, {loss:?}");
             let mut ours = FloatObjective::new(net.clone(), loss, Device::Cpu);
             let found = ours.gradient(&parameters, &picked(&batch)).unwrap();
-            ours.host = None;
+            ours.backend = Box::new(TorchBackend::new(&net));
             let expected = ours.gradient(&parameters, &picked(&batch)).unwrap();
             assert_close(&found, &expected, 1e-3, &what);
         }
@@ -136,79 +139,46 @@ fn the_gradient_through_rounding_is_that_of_libtorch() {
     let (mut pieces, mut compared) = (0, 0);
     for (network, count) in cases() {
         let batch = images(network.input, count.max(16 + count % 2));
-        let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+        let (net, start) = initialise(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
         let folded = crate::train::fold::fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
         let layers = network.layers.iter().take(network.layers.len() - 1);
         let tensors: Vec<FakeTensor> = std::iter::once(FakeTensor::input(batch.in_training()))
             .chain(layers.map(|layer| FakeTensor::fine(&layer.op)))
             .collect();
         let unit = |tensor: usize| tensors.get(tensor).map_or(1.0, |tensor| tensor.unit);
-        let cut: Vec<Option<FakeLayer>> = (0..network.layers.len())
+        let mut builder = Builder::default();
+        let mut push = |tensor: &Tensor| builder.push(&tensor.size(), &floats(tensor), false);
+        let of_layers: Vec<Option<Pieces>> = (0..network.layers.len())
             .map(|index| {
                 let (weight, bias) = folded.parameters[index].as_ref()?;
                 let (input, output) = (unit(network.layers[index].inputs[0]), unit(index + 1));
-                let leaf = |tensor: Tensor| tensor.set_requires_grad(true);
-                let after = match &folded.statistics[index] {
-                    Some(of_sums) => FakeAfter::Normalise {
-                        gamma: leaf(of_sums.deviation() / output),
-                        beta: leaf((bias + &of_sums.mean) / output),
+                let weight = push(&(weight * input));
+                Some(match &folded.statistics[index] {
+                    Some(of_sums) => Pieces::Normalised {
+                        weight,
+                        gamma: push(&(of_sums.deviation() / output)),
+                        beta: push(&((bias + &of_sums.mean) / output)),
                     },
-                    None => FakeAfter::Bias(leaf(bias / output)),
-                };
-                Some(FakeLayer { weight: leaf(weight * input), after })
-            })
-            .collect();
-        let logits = fake_logits(&network, &cut, &tensors, to_planes(&batch.pixels, batch.zero()), |_| ());
-        let images = picked(&batch);
-        let loss = LOSS.of(&logits, &images);
-        loss.backward();
-
-        let values: Vec<_> = cut
-            .iter()
-            .map(|layer| {
-                let FakeLayer { weight, after } = layer.as_ref()?;
-                Some(match after {
-                    FakeAfter::Normalise { gamma, beta } => [floats(weight), floats(gamma), floats(beta)],
-                    FakeAfter::Bias(bias) => [floats(weight), vec![], floats(bias)],
+                    None => Pieces::Biased { weight, bias: push(&(bias / output)) },
                 })
             })
             .collect();
-        let weights: Vec<_> = values
-            .iter()
-            .map(|values| {
-                let [weight, gamma, beta] = values.as_ref()?;
-                let after = match &gamma[..] {
-                    [] => host::After::Bias(beta),
-                    gamma => host::After::Normalise { gamma, beta },
-                };
-                Some(host::Weights { weight, after })
-            })
-            .collect();
-        let arithmetic = crate::train::fake::arithmetic(&network, &tensors);
-        let mut host = HostNet::new(&network, EPSILON);
-        let logits = host.forward(&bytes(&batch.pixels), &weights, &arithmetic);
-        let (found, by_logits) = LOSS.on_host(&logits, &images);
-        let by_weights = host.backward(&by_logits, &weights, &arithmetic);
-        for (index, (found_here, pair)) in by_weights.iter().zip(&cut).enumerate() {
-            let (Some(found_here), Some(FakeLayer { weight, after })) = (found_here, pair) else { continue };
-            let what = format!("layer {index} of {network:?}, {count} images");
-            let mut pairs = vec![(weight, &found_here.weight)];
-            match after {
-                FakeAfter::Normalise { gamma, beta } => {
-                    pairs.extend([(gamma, &found_here.gamma), (beta, &found_here.offset)]);
-                }
-                FakeAfter::Bias(bias) => pairs.push((bias, &found_here.offset)),
-            }
-            pieces += pairs.len();
-            for (of, values) in pairs {
-                let found = (Tensor::from(found), Tensor::from_slice(values));
-                let expected = (loss.detach(), of.grad().flatten(0, -1));
-                // What the next batch norm takes out has a gradient of nothing but rounding errors.
-                let nothing = |pair: &(Tensor, Tensor)| pair.1.norm().double_value(&[]) < 1e-7;
-                if !(nothing(&found) && nothing(&expected)) {
-                    assert_close(&found, &expected, 2e-2, &what);
-                    compared += 1;
-                }
+        let (layout, start) = builder.build(Device::Cpu);
+        let (layout, tensors) = (Arc::new(layout), Some(tensors.into()));
+        let net = Net { network: net.network, layout, pieces: of_layers.into(), tensors };
+        let images = picked(&batch);
+        let mut host = HostBackend::new(&net).expect("a network that it covers");
+        let found = host.gradient(&start.values, &images, &LOSS).unwrap();
+        let expected = TorchBackend::new(&net).gradient(&start.values, &images, &LOSS).unwrap();
+        let [found_pieces, expected_pieces] = [&found.1, &expected.1].map(|flat| net.layout.split(flat));
+        pieces += found_pieces.len();
+        for (piece, (a, b)) in found_pieces.into_iter().zip(expected_pieces).enumerate() {
+            // What the next batch norm takes out has a gradient of nothing but rounding errors.
+            if a.norm().double_value(&[]) >= 1e-7 || b.norm().double_value(&[]) >= 1e-7 {
+                let what = format!("piece {piece} of {network:?}, {count} images");
+                let [found, expected] = [(&found.0, a), (&expected.0, b)];
+                assert_close(&(found.0.copy(), found.1), &(expected.0.copy(), expected.1), 2e-2, &what);
+                compared += 1;
             }
         }
     }
@@ -220,7 +190,7 @@ fn the_gradient_through_rounding_is_that_of_libtorch() {
 fn the_quantised_gradient_is_nearly_that_of_libtorch() {
     for (network, count) in cases() {
         let batch = images(network.input, count.max(64));
-        let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+        let (net, start) = initialise(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
         let folded = crate::train::fold::fold(&net, &stir(&start, 0.3), &batch, 1).unwrap();
         let (net, start) = QaftNet::new(&quantise(&folded, &batch).unwrap(), &folded);
         let parameters = stir(&start, 0.01);
@@ -230,7 +200,7 @@ fn the_quantised_gradient_is_nearly_that_of_libtorch() {
             let what = format!("{network:?} of {count} images, {loss:?}");
             let mut ours = QaftObjective::new(net.share(), loss, Device::Cpu);
             let found = ours.gradient(&parameters, &picked(&batch)).unwrap();
-            ours.host = None;
+            ours.backend = Box::new(TorchBackend::new(&net.net));
             let expected = ours.gradient(&parameters, &picked(&batch)).unwrap();
             assert_close(&found, &expected, 0.35, &what);
         }
@@ -241,7 +211,7 @@ fn the_quantised_gradient_is_nearly_that_of_libtorch() {
 fn what_is_not_a_number_is_not_hidden() {
     let network = network(Shape::new(8, 8, 1), [8, 4], [3, 3], true, true);
     let batch = images(network.input, 16);
-    let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+    let (net, start) = initialise(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
     let mut objective = FloatObjective::new(net, LOSS, Device::Cpu);
     let parameters = start.values.copy();
     let _ = parameters.get(3).fill_(f64::NAN);
@@ -252,29 +222,11 @@ fn what_is_not_a_number_is_not_hidden() {
 #[test]
 fn a_second_batch_of_another_size_does_not_see_the_first() {
     let network = network(Shape::new(8, 8, 1), [8, 4], [3, 3], true, true);
-    let (net, start) = FloatNet::new(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
+    let (net, start) = initialise(&network, Device::Cpu, &mut stream(1, 0, "initial weights"));
     let (small, large) = (images(network.input, 20), images(network.input, 64));
     let mut objective = FloatObjective::new(net, LOSS, Device::Cpu);
     let first = objective.gradient(&start.values, &picked(&small)).unwrap();
     let _ = objective.gradient(&start.values, &picked(&large)).unwrap();
     let again = objective.gradient(&start.values, &picked(&small)).unwrap();
     assert_eq!(first.1, again.1);
-}
-
-/// The weights of the classes are the issue: an image of weight w is w images of weight 1, and parts of a batch add up.
-#[test]
-fn a_weight_is_a_repetition() {
-    let logits: Vec<f32> = (0..15).map(|index| (index as f32 * 1.7).sin() * 2.0).collect();
-    let weights = [1.0, 3.0, 1.0, 1.0, 1.0];
-    let (loss, gradient) = host::cross_entropy(&logits, &[1, 0, 4], 0.1, Some(&weights), None);
-    let repeated = [&logits[..5], &logits[..5], &logits].concat();
-    let (expected, by_logits) = host::cross_entropy(&repeated, &[1, 1, 1, 0, 4], 0.1, None, None);
-    assert!((loss * 3.0 - expected * 5.0).abs() < 1e-9, "{loss} and {expected}");
-    for (index, value) in gradient.iter().enumerate() {
-        let of_repeated: f32 = match index {
-            0..5 => (0..3).map(|time| by_logits[5 * time + index]).sum(),
-            _ => by_logits[10 + index],
-        };
-        assert!((value * 3.0 - of_repeated * 5.0).abs() < 1e-5, "{index}: {value} and {of_repeated}");
-    }
 }
