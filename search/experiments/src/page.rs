@@ -97,6 +97,9 @@ fn made(study: &Study, report: &Report) -> Result<Files> {
             made.insert(path.into(), svg);
         }
     }
+    if !definition.overview.is_empty() {
+        made.insert(format!("tests/studies/{name}/report/overview.svg").into(), overview(study, report)?);
+    }
     write!(
         page,
         "\nAll plots, the bit widths of each front among them: `cargo xtask study --preset {name} --results` writes them to\n\
@@ -108,6 +111,29 @@ fn made(study: &Study, report: &Report) -> Result<Files> {
     made.insert(definition.page.clone().into(), page);
     made.extend(readme(study)?);
     Ok(made)
+}
+
+/// The README's picture.
+fn overview(study: &Study, report: &Report) -> Result<String> {
+    let lines: Vec<(&str, &str)> = study
+        .definition
+        .overview
+        .iter()
+        .map(|line| (line.experiment.as_str(), line.label.as_str()))
+        .collect();
+    ensure!(
+        lines.len() <= 5,
+        "overview: {} experiments, but a picture of more than 5 is not read",
+        lines.len()
+    );
+    for (experiment, _) in &lines {
+        let is_here = report.studies.iter().any(|searched| searched.name == *experiment);
+        ensure!(
+            is_here,
+            "overview: experiment `{experiment}` has not been searched, or has limits of its own"
+        );
+    }
+    Ok(report::overview(report, &lines))
 }
 
 /// The README with the table of this study renewed, if it has one.

@@ -42,6 +42,9 @@ pub(crate) struct Definition {
     pub(crate) yardsticks: Vec<String>,
     /// Size beyond which finished networks count for nothing in a hypervolume, in bytes.
     pub(crate) corner_bytes: usize,
+    /// The experiments of the README's picture; none: there is no picture.
+    #[serde(default)]
+    pub(crate) overview: Vec<Overview>,
     /// What the paper claims.
     #[serde(default)]
     pub(crate) claims: Vec<Claim>,
@@ -55,6 +58,16 @@ pub(crate) struct Definition {
     pub(crate) champions: Option<Champions>,
     /// The experiments, in order.
     pub(crate) experiments: Vec<Experiment>,
+}
+
+/// A line of the README's picture.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Overview {
+    /// Name of the experiment.
+    pub(crate) experiment: String,
+    /// What stands at its line.
+    pub(crate) label: String,
 }
 
 /// One search.

@@ -14,6 +14,12 @@ pub fn drawings(report: &Report) -> impl Iterator<Item = (String, String)> {
     all(report).map(|plot| (plot.name, plot.canvas.standalone()))
 }
 
+/// A plot for newcomers as SVG: the finished networks of a few studies, each named at its line. `lines` are names of
+/// studies and what is written beside them, the most important first; studies without finished networks are left out.
+pub fn overview(report: &Report, lines: &[(&str, &str)]) -> String {
+    plots::overview(report, lines).standalone()
+}
+
 fn all(report: &Report) -> impl Iterator<Item = Plot> {
     let of_studies = report.studies.iter().flat_map(|study| plots::of_study(report, study));
     plots::common(report).into_iter().chain(of_studies)

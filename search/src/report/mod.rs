@@ -16,5 +16,5 @@ mod plots;
 mod tests;
 
 pub use data::{Finished, Report, ReportError, Source};
-pub use files::{drawings, write};
+pub use files::{drawings, overview, write};
 pub use html::page;

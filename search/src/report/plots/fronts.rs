@@ -9,7 +9,7 @@ use crate::report::draw::{Canvas, Frame, Legend, Marker, SERIES, Swatch, dashed}
 const FRAME: Frame = Frame { left: 64.0, top: 44.0, width: 690.0, height: 400.0 };
 
 /// A network: bytes, accuracy in percent, trial.
-type Network = (usize, f64, u64);
+pub(super) type Network = (usize, f64, u64);
 
 /// The candidates of the fronts, by validation accuracy.
 pub(super) fn candidates(report: &Report) -> Plot {
@@ -34,18 +34,20 @@ pub(super) fn candidates(report: &Report) -> Plot {
 
 /// The finished networks, by test accuracy; `None` if there are none.
 pub(super) fn finished(report: &Report) -> Option<Plot> {
-    let networks = |study: &StudyReport| -> Vec<Network> {
-        let finished = study.finished.networks.iter();
-        let all: Vec<Network> = finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
-        non_dominated(all, |&(bytes, accuracy, _)| (bytes, accuracy))
-    };
     let caption = "The non-dominated among the finished networks of each study, by their accuracy on the test images \
                    after the long training, as the packed model has it. After Figs. 5 and 8 of van Son et al., 2023.";
     report.studies.iter().any(|study| !study.finished.networks.is_empty()).then(|| {
         let title = "Fronts of the studies, finished networks";
         let y_title = format!("test {} [%]", report.objective());
-        plot(report, "fronts-finished", title, &y_title, caption, &networks)
+        plot(report, "fronts-finished", title, &y_title, caption, &finished_front)
     })
+}
+
+/// The non-dominated among a study's finished networks.
+pub(super) fn finished_front(study: &StudyReport) -> Vec<Network> {
+    let finished = study.finished.networks.iter();
+    let all: Vec<Network> = finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
+    non_dominated(all, |&(bytes, accuracy, _)| (bytes, accuracy))
 }
 
 fn plot(

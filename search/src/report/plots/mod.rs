@@ -5,11 +5,14 @@ mod bits;
 mod fronts;
 mod hypervolume;
 mod importance;
+mod overview;
 mod scatter;
 mod surrogate;
 
 use super::data::{Report, StudyReport};
 use super::draw::Canvas;
+
+pub(super) use overview::overview;
 
 /// A drawing.
 #[derive(Clone, Debug)]
