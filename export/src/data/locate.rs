@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
-use super::folder::{like_parts, subfolders};
+use super::folder::{FOLDS, are_folds, like_parts, subfolders};
 
 /// As deep as a data set is looked for.
 const DEPTH: usize = 2;
@@ -68,6 +68,9 @@ fn parts(paths: &[&Path]) -> Option<String> {
         return None;
     }
     let names: Vec<&str> = paths.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    if are_folds(&names) {
+        return Some(FOLDS.to_owned());
+    }
     let parts = like_parts(&names)?;
     let renamed: Vec<String> = parts.iter().map(|(name, part)| format!("`{name}` to `{part}`")).collect();
     let mut wanted: Vec<&str> = parts.iter().map(|&(_, part)| part).collect();

@@ -209,6 +209,37 @@ fn classes_that_hold_parts_are_to_be_turned_around() {
 }
 
 #[test]
+fn folds_of_a_cross_validation_are_no_classes() {
+    for class in ["", "a/"] {
+        for names in [["fold1", "fold2", "fold3"], ["Fold_0", "Fold_1", "Fold_2"]] {
+            let folder = tempdir().unwrap();
+            for (fold, name) in names.iter().enumerate() {
+                let of = |i: u8| grey(50 * fold as u8 + i);
+                (0..10).for_each(|i| save(folder.path(), &format!("{name}/{class}{i}.png"), of(i)));
+            }
+            refused(folder.path(), Format::Auto, &["folds of a cross-validation", "call one of them `test`"]);
+        }
+    }
+    // One name that is none: classes of sheets of paper.
+    let folder = tempdir().unwrap();
+    for (index, name) in ["fold1", "fold2", "crease"].iter().enumerate() {
+        (0..10).for_each(|i| save(folder.path(), &format!("{name}/{i}.png"), grey(50 * index as u8 + i)));
+    }
+    assert_eq!(data::load(folder.path(), Format::Auto).unwrap().class_names.len(), 3);
+}
+
+#[test]
+fn pictures_of_a_segmentation_set_without_its_labels_are_no_classes() {
+    for others in [&[][..], &["imagesTs"], &["imagesTs", "imagesVa"]] {
+        let folder = tempdir().unwrap();
+        for name in std::iter::once("imagesTr").chain(others.iter().copied()) {
+            (0..10).for_each(|i| save(folder.path(), &format!("{name}/{i}.png"), grey(i)));
+        }
+        refused(folder.path(), Format::Auto, &["imagesTr", "one folder for each class"]);
+    }
+}
+
+#[test]
 fn pictures_with_masks_are_no_classes() {
     for (pictures, masks) in [
         ("img", "gt"),

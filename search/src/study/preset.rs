@@ -1,10 +1,12 @@
 //! Presets: every number of a study under one name. A preset is a TOML file, built in or the user's own; each of its values
 //! can be set on the command line as well.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use bomp_export::files;
-use serde::{Deserialize, Serialize};
+use bomp_export::{command_line, files};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use super::{DataConfig, Objective, StrategyKind, StudyConfig, inherit};
@@ -39,6 +41,7 @@ pub struct Preset {
     /// Policies of bit widths tried on each trained float network.
     pub policies_per_network: u64,
     /// Whether trainings that cannot improve the front are given up halfway.
+    #[serde(deserialize_with = "truth")]
     pub early_stopping: bool,
     /// Validation accuracy from which the hypervolume is measured and by which the paper's score divides; absent: the accuracy of
     /// a constant answer, and the paper's 80 %.
@@ -49,6 +52,27 @@ pub struct Preset {
     pub training: TrainConfig,
     /// Training and QAFT of a finished network.
     pub final_training: TrainConfig,
+}
+
+/// `true` or `false` as TOML spells them, or a text that the option `--early-stopping` takes too.
+fn truth<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    struct Truth;
+    impl Visitor<'_> for Truth {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("true or false")
+        }
+
+        fn visit_bool<E: de::Error>(self, value: bool) -> Result<bool, E> {
+            Ok(value)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<bool, E> {
+            command_line::truth(text).map_err(E::custom)
+        }
+    }
+    value.deserialize_any(Truth)
 }
 
 /// Why a preset was refused.
@@ -204,6 +228,10 @@ mod tests {
         expected.trials = 7;
         expected.training.float.epochs = 2.5;
         assert_eq!(mine, expected);
+        for (value, truth) in [("true", true), ("\"yes\"", true), ("\"no\"", false)] {
+            let text = format!("based_on = \"two-cores\"\nearly_stopping = {value}\n");
+            assert_eq!(open("truth.toml", &text).unwrap().early_stopping, truth, "{value}");
+        }
         // A file beside it, which is based on another one itself.
         let more = open("more.toml", "based_on = \"mine.toml\"\nspace = \"micro\"\n").unwrap();
         assert_eq!((more.trials, more.space.as_str()), (7, "micro"));
@@ -214,6 +242,11 @@ mod tests {
                 "training.float.epochs: invalid type",
             ),
             ("based_on = \"two-cores\"\n[training.float]\nepochs = -1.0\n", "training.epochs is -1"),
+            (
+                "based_on = \"two-cores\"\nearly_stopping = \"maybe\"\n",
+                "early_stopping: it must be yes or no",
+            ),
+            ("based_on = \"two-cores\"\nearly_stopping = 2\n", "early_stopping: invalid type"),
             ("based_on = \"three-cores\"\n", "based_on: preset three-cores"),
             ("based_on = 3\n", "based_on: the name"),
             ("based_on = \"bad.toml\"\n", "circle"),

@@ -25,7 +25,7 @@ use super::error::DataError;
 use super::foreign;
 
 pub use fit::{Fit, Resize};
-pub(super) use names::{dead_link, is_dead_link, like_parts};
+pub(super) use names::{FOLDS, are_folds, dead_link, is_dead_link, like_parts};
 pub(super) use parts::are_here;
 
 /// Reads every image under `folder`.

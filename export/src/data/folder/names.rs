@@ -28,7 +28,13 @@ impl Part {
         let stem = endings.iter().find_map(|ending| name.strip_suffix(ending));
         let is =
             |names: &[&str]| names.contains(&name.as_str()) || stem.is_some_and(|stem| names.contains(&stem));
-        Self::NAMES.into_iter().find_map(|(part, names)| is(names).then_some(part))
+        Self::NAMES.into_iter().find_map(|(part, names)| is(names).then_some(part)).or(match &*name {
+            // As nnU-Net and the Medical Segmentation Decathlon call them.
+            "imagestr" => Some(Part::Training),
+            "imagesva" => Some(Part::Validation),
+            "imagests" => Some(Part::Test),
+            _ => None,
+        })
     }
 
     /// The part that one of the words in a name is, as in `seg_train`. Classes have such names too (`train_station`); only a folder
@@ -155,6 +161,21 @@ pub(in super::super) fn like_parts<'a>(names: &[&'a str]) -> Option<Vec<(&'a str
     let are_parts = parts.iter().any(|(_, part)| part != first) || parts.len() == names.len();
     are_parts.then(|| parts.into_iter().map(|(name, part)| (name, part.folder())).collect())
 }
+
+/// True when folders of these names are the folds of a cross-validation: `fold1`, `fold_2`, all of them.
+pub(in super::super) fn are_folds(names: &[&str]) -> bool {
+    let is_fold = |name: &&str| {
+        let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let number = letters.to_lowercase().strip_prefix("fold").map(str::to_owned);
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    names.len() > 1 && names.iter().all(is_fold)
+}
+
+/// What to do about them.
+pub(in super::super) const FOLDS: &str = "by name, these are folds of a cross-validation, which is not carried out: call one of them `test`, and put \
+                                     the images of the others together as `train`, with one folder for each class in both; if the \
+                                     folders are classes, give them other names, such as `class_fold1`";
 
 /// True when folders of these names are those of a data set for detection or segmentation instead of classes.
 pub(super) fn are_annotated<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> bool {

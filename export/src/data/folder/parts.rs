@@ -6,7 +6,7 @@ use super::super::error::DataError;
 use super::super::foreign;
 use super::super::split::hold_out;
 use super::list::{DETECTION, Files, list, relabel};
-use super::names::{Entry, Part, are_annotated, like_parts, visible, without_dead_links};
+use super::names::{Entry, FOLDS, Part, are_annotated, are_folds, like_parts, visible, without_dead_links};
 use super::{quoted, unusable};
 
 /// The part of a folder without a test part that becomes the test part.
@@ -156,6 +156,9 @@ fn undivided(folder: &Path, notes: &mut Vec<String>) -> Result<Parts, DataError>
     let entries = visible(folder)?;
     let names: Vec<&str> =
         entries.iter().filter(|entry| entry.is_folder).map(|entry| entry.name.as_str()).collect();
+    if are_folds(&names) {
+        return Err(unusable(folder, FOLDS));
+    }
     if let Some(parts) = like_parts(&names) {
         let shown: Vec<&str> = parts.iter().map(|&(name, _)| name).collect();
         let problem = format!(
