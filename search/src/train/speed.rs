@@ -64,11 +64,14 @@ impl Training<'_> {
             let (each, parameters) = phase.measure(&mut pipeline, train.len(), &mut objective, &start)?;
             speed.float = each;
             let folded = timed(&mut speed.fixed, || fold(&net, &parameters, train, run.threads))?;
+            go_on(&mut pipeline, Phase::Float)?;
             let sample = held_out.spread(SCORED);
             let mut scoring = 0.0;
             timed(&mut scoring, || folded.correct(&sample, run.threads))?;
+            go_on(&mut pipeline, Phase::Float)?;
             if quantisation != Quantisation::None {
                 let mut quantised = timed(&mut speed.fixed, || quantise(&folded, train))?;
+                go_on(&mut pipeline, Phase::Qaft)?;
                 if quantisation == Quantisation::Qaft {
                     let (net, start) = QaftNet::new(&quantised, &folded);
                     let loss = pipeline.loss(&config.qaft, network);
@@ -84,6 +87,7 @@ impl Training<'_> {
                     quantised = timed(&mut speed.fixed, || {
                         objective.net.finish(&parameters, &quantised, train, run.threads)
                     })?;
+                    go_on(&mut pipeline, Phase::Qaft)?;
                 }
                 timed(&mut scoring, || pipeline.score(&quantised, &sample))?;
             }
@@ -91,6 +95,11 @@ impl Training<'_> {
             Ok(speed)
         })
     }
+}
+
+/// Asks between two parts that ask nobody: with large images each of them takes seconds.
+fn go_on(pipeline: &mut Pipeline<'_>, phase: Phase) -> Result<(), TrainError> {
+    pipeline.monitor.report(Progress { phase, images: 0, of: 0, loss: 0.0 })
 }
 
 /// Adds the seconds that `work` takes to `seconds`.
