@@ -18,6 +18,9 @@ const OTHERS: [&str; 8] = [
     "tests/vectors/eight-kilobytes/README.md",
 ];
 
+/// What registries show of packages: no chapters.
+const PACKAGES: [&str; 2] = ["runtime/README.md", "firmware-sim/device/README.md"];
+
 /// Folders in which a path in backticks begins.
 const FOLDERS: [&str; 7] = ["docs", "export", "firmware-sim", "runtime", "search", "tests", "xtask"];
 
@@ -34,7 +37,7 @@ struct Document {
 }
 
 fn documents() -> Vec<Document> {
-    let mut names: Vec<PathBuf> = OTHERS.iter().map(PathBuf::from).collect();
+    let mut names: Vec<PathBuf> = OTHERS.iter().chain(&PACKAGES).map(PathBuf::from).collect();
     names.extend(pages(Path::new("docs")));
     names.into_iter().map(read).collect()
 }

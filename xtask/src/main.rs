@@ -15,6 +15,7 @@ mod sizes;
 mod study;
 mod test;
 mod trust;
+mod wheel;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -33,7 +34,7 @@ enum Command {
     Setup(setup::Options),
     Quickstart(quickstart::Options),
     Bench(bench::Options),
-    /// Build the documentation as a book of HTML pages in target/book; needs mdBook
+    /// Build the documentation as a book of HTML pages in target/book
     Book,
     Coverage(coverage::Options),
     Fuzz(fuzz::Options),
@@ -43,8 +44,8 @@ enum Command {
     Trust(trust::Options),
     /// Set up, then run every test of the workspace
     Test,
-    /// Check the formatting, set up, check licences with cargo-deny, run clippy with warnings
-    /// denied; print how long each took
+    /// Check the formatting, set up, check licences with cargo-deny, build the book, run clippy and
+    /// rustdoc with warnings denied, package the crates for firmware; print how long each took
     Check,
     /// Check the dependencies for known vulnerabilities in RustSec's database, which is downloaded;
     /// needs git and a network

