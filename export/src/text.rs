@@ -35,13 +35,13 @@ pub fn argument(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Lines of a terminal: as [`line`], but line ends stay. For what a program says in many lines, not for a text inside of one.
+/// Lines of a terminal: as [`line()`], but line ends stay. For what a program says in many lines, not for a text inside of one.
 #[must_use]
 pub fn lines(text: &str) -> String {
     shown(text, |letter| (letter == '\n').then_some("\n"))
 }
 
-/// As [`line`] for a path, whose bytes that are not UTF-8 become U+FFFD.
+/// As [`line()`] for a path, whose bytes that are not UTF-8 become U+FFFD.
 #[must_use]
 pub fn path(path: &std::path::Path) -> String {
     line(&path.to_string_lossy())
@@ -117,7 +117,7 @@ pub fn json(document: &str) -> String {
 }
 
 /// A terminal that whatever is written to cannot command: hidden characters but line ends are shown by their numbers. What
-/// must stay on its line goes through [`line`] besides.
+/// must stay on its line goes through [`line()`] besides.
 pub struct Terminal<W: Write> {
     to: W,
     /// The beginning of a character whose other bytes have not been written yet.

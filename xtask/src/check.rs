@@ -20,7 +20,7 @@ const PHASES: [Phase; 7] = [
         workspace::cargo(&[&["clippy", "--release", "--workspace", "--all-targets"], &lints[..]].concat())
     }),
     ("documentation", || {
-        let document = ["doc", "--release", "--workspace", "--no-deps", "--document-private-items"];
+        let document = ["doc", "--release", "--workspace", "--no-deps"];
         workspace::cargo_with(&document, &[("RUSTDOCFLAGS", "-D warnings")])
     }),
     ("packages", packages),

@@ -13,7 +13,7 @@ const FREE: char = '.';
 /// Stand for tensors, in turn.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// The letter that stands for a tensor in [`text`]; every 52nd tensor has the same one.
+/// The letter that stands for a tensor in [`text()`]; every 52nd tensor has the same one.
 #[must_use]
 pub fn letter(tensor: usize) -> char {
     char::from(LETTERS[tensor % LETTERS.len()])

@@ -2,7 +2,7 @@
 //!
 //! The plan is sound by the rules that the runtime checks (`bomp_runtime::plan`): a residual add or a depthwise convolution
 //! writes over an operand that dies there, everything else gets a place of its own while it lives, and scratch lies in the
-//! lowest gap. [`ArenaPlan::lower_bound`] is what no plan can be below; [`place`] reaches it on nearly every network.
+//! lowest gap. [`ArenaPlan::lower_bound`] is what no plan can be below; `place` reaches it on nearly every network.
 
 pub mod chart;
 mod place;

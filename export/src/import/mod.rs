@@ -8,7 +8,7 @@
 //! Activations are int8 or uint8 with one step; uint8 is stored less 128. Everything between two layers must be quantised.
 //!
 //! All that cannot be imported is told at once. What is not known of a node (its domain, an attribute, an operand) is refused by
-//! name. Memory and steps are in proportion to the length of the file, see [`budget`].
+//! name. Memory and steps are in proportion to the length of the file, see `budget`.
 
 mod budget;
 mod constant;

@@ -7,7 +7,7 @@ use crate::ir::{Activation, Network, Op, Window};
 pub struct Real {
     /// [C_OUT, C_IN, K, K]; [CLASSES, C * H * W] for the classifier.
     pub weight: Vec<f64>,
-    /// [C_OUT].
+    /// `[C_OUT]`.
     pub bias: Vec<f64>,
 }
 

@@ -9,7 +9,7 @@ use core::ffi::CStr;
 pub const IMAGES: &CStr = c"images.bin";
 /// Output: int32 [N, CLASSES].
 pub const LOGITS: &CStr = c"logits.bin";
-/// Output: u64 [N], ticks of the device's clock that one inference took.
+/// Output: u64 `[N]`, ticks of the device's clock that one inference took.
 pub const TICKS: &CStr = c"ticks.bin";
 /// Output: u32 [[`REPORT_WORDS`]]: images; bytes of the arena that an inference wrote; bytes of the stack that were used,
 /// and how many there are; ticks of the two calibration loops.

@@ -2,7 +2,7 @@
 //! below a bound that follows from its code. Growth beyond the budget in `budget.toml` is a failure.
 //!
 //! The image is what is examined, after linking: whatever the compiler inlined, removed or added is in it. The bound is the
-//! deepest chain of calls from the reset on, plus one exception; [`stack`] states what that rests on. Exceptions do not
+//! deepest chain of calls from the reset on, plus one exception; `stack` states what that rests on. Exceptions do not
 //! nest: the only one that is ever enabled is the timer's. A fault ends the program and is not counted.
 
 mod budget;

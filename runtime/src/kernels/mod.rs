@@ -58,10 +58,10 @@ pub trait Kernels {
     /// the output [H', W', C], H' <= H and W' <= W. What follows the output in `place` does not matter.
     fn depthwise_in_place(layer: &Layer<'_>, place: &mut [i8], scratch: &mut [u32]);
 
-    /// Fully connected classifier, [H, W, C] to [classes] int32 logits.
+    /// Fully connected classifier, `[H, W, C]` to `[classes]` int32 logits.
     fn classifier(layer: &Layer<'_>, input: &[i8], logits: &mut [i32], scratch: &mut [u32]);
 
-    /// Sum over height and width, scaled, [H, W, C] to [C].
+    /// Sum over height and width, scaled, `[H, W, C]` to `[C]`.
     fn average_pool(layer: &Layer<'_>, input: &[i8], output: &mut [i8], scratch: &mut [u32]);
 
     /// `place[i]` = `place[i]` + `other[i]`, `place` being operand a.

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
 
-/// Images [N, H, W, C] (u8) and labels [N] (i64) on a device.
+/// Images `[N, H, W, C]` (u8) and labels `[N]` (i64) on a device.
 #[derive(Debug)]
 pub struct DeviceImages {
     pub(super) pixels: Tensor,

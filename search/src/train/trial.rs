@@ -71,7 +71,7 @@ pub struct TrainedFloat {
     pub(super) folded: Folded,
     /// Held-out images that it classifies correctly.
     pub correct: usize,
-    /// The same of each class, [CLASSES].
+    /// The same of each class, `[CLASSES]`.
     pub class_correct: Vec<usize>,
     /// Held-out images.
     pub images: usize,
@@ -88,7 +88,7 @@ pub struct TrainedFloat {
 pub struct Scored {
     /// Held-out images that the device would classify correctly.
     pub correct: usize,
-    /// The same of each class, [CLASSES].
+    /// The same of each class, `[CLASSES]`.
     pub class_correct: Vec<usize>,
     /// Images trained on for this, the float network's not included.
     pub trained_images: u64,
