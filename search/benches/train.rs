@@ -10,7 +10,7 @@ use anyhow::Context;
 use bomp_export::data::{self, Images};
 use bomp_export::ir::{Bits, Network};
 use bomp_export::testing;
-use bomp_search::recipe::{Augmentation, ClassWeights, Quantisation, Schedule, TrainConfig};
+use bomp_search::recipe::{Augmentation, ClassWeights, QuantisationMethod, Schedule, TrainConfig};
 use bomp_search::train::{Data, DeviceImages, Phase, Progress, Run, Signal, Training};
 use clap::Parser;
 
@@ -111,7 +111,7 @@ fn measure(
     };
     let training = Training { data, config, run };
     let float = training.train_float(network, None, &mut progress)?;
-    let scored = training.score(network, &float, Quantisation::Qaft, &mut progress)?;
+    let scored = training.score(network, &float, QuantisationMethod::Qaft, &mut progress)?;
     let [float_rate, qaft_rate] = clocks.map(|clock| clock.rate());
     let accuracy = |correct: usize| correct as f64 / float.images as f64;
     Ok(Rates {

@@ -1,6 +1,6 @@
 //! The data of a study: loaded, checked against the study and split as it says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bomp_export::data::{self, DataError, Dataset, Format, Images, Split, Summary, ValidationSize};
 use thiserror::Error;
@@ -25,21 +25,9 @@ pub enum StudyDataError {
     /// They cannot be loaded or split.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The study was made with others.
-    #[error(
-        "{path}: these are not the data of the study (SHA-256 {found}, the study has {expected}); name them with --data"
-    )]
-    Other {
-        /// Where they are.
-        path: PathBuf,
-        /// What they are.
-        found: String,
-        /// What they should be.
-        expected: String,
-    },
-    /// A class cannot be scored; the text has a remedy.
+    /// They are not those of the study, or a class cannot be scored; the text has a remedy.
     #[error("{0}")]
-    Unscored(String),
+    Unfit(String),
 }
 
 impl StudyData {
@@ -82,7 +70,7 @@ impl StudyData {
             held_out.is_some_and(|held_out| missing(&held_out.class_counts(names.len())).is_none())
         };
         let mut sizes = (1..=18).map(|step| ValidationSize::Fraction(f64::from(step) / 20.0));
-        Err(StudyDataError::Unscored(match sizes.find(enough) {
+        Err(StudyDataError::Unfit(match sizes.find(enough) {
             Some(size) => format!(
                 "{objective}: class `{name}` has no image among the {} validation images of --validation {asked}; \
                  --validation {size} gives every class one",
@@ -106,11 +94,10 @@ impl StudyData {
             Self::load(path, config.data.format.parse()?, config.data.validation.parse()?, config.seed)?;
         let (found, expected) = (&loaded.dataset.sha256, &config.data.sha256);
         if found != expected {
-            return Err(StudyDataError::Other {
-                path: path.to_owned(),
-                found: found.clone(),
-                expected: expected.clone(),
-            });
+            return Err(StudyDataError::Unfit(format!(
+                "{}: these are not the data of the study (SHA-256 {found}, the study has {expected}); name them with --data",
+                path.display()
+            )));
         }
         Ok(loaded)
     }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::recipe::{Quantisation, TrainConfig};
+use crate::recipe::{QuantisationMethod, TrainConfig};
 use crate::study::StudyConfig;
 
 /// Multiply-accumulates of training on an image, in those of running it: one pass forward, and two as large back, for the
@@ -82,7 +82,7 @@ impl Estimate {
         let Known { mean_macs, training_images, validation_images, all_images, test_images, .. } = *known;
         let speed = Seconds::at(&known.measured, mean_macs);
         let (search, finishing) = (config.mode.in_the_loop(), config.mode.afterwards());
-        let trial = cost(&config.training, search, training_images, validation_images, mean_macs, speed);
+        let trial = speed.cost(&config.training, search, (training_images, validation_images), mean_macs);
         let trials = config.trials as f64;
         let seconds = (trial.seconds + known.proposal) * trials / known.workers.min(trials).max(1.0);
         Self {
@@ -94,35 +94,35 @@ impl Estimate {
             },
             at_most: config.policies_per_network > 1 || config.early_stopping,
             front: ((FRONT * trials.sqrt()).round() as u64).clamp(1, config.trials),
-            finishing: cost(&config.final_training, finishing, all_images, test_images, mean_macs, speed),
+            finishing: speed.cost(&config.final_training, finishing, (all_images, test_images), mean_macs),
             measured_networks: known.measured.len(),
         }
     }
 }
 
-/// Cost of training, quantising and scoring one network.
-fn cost(
-    recipe: &TrainConfig,
-    quantisation: Quantisation,
-    images: usize,
-    scored: usize,
-    macs: f64,
-    speed: Seconds,
-) -> Cost {
-    let float = recipe.float.trained_images(images);
-    let qaft = if quantisation == Quantisation::Qaft { recipe.qaft.trained_images(images) } else { 0 };
-    let trained_images = float + qaft;
-    Cost {
-        trained_images,
-        macs: TRAINING_MACS * macs * trained_images as f64,
-        seconds: speed.float * float as f64
-            + speed.qaft * qaft as f64
-            + speed.scoring * scored as f64
-            + speed.fixed,
-    }
-}
-
 impl Seconds {
+    /// Cost of training one network of `macs` on `images`, quantising it and scoring it on others.
+    fn cost(
+        self,
+        recipe: &TrainConfig,
+        quantisation: QuantisationMethod,
+        (images, scored): (usize, usize),
+        macs: f64,
+    ) -> Cost {
+        let float = recipe.float.trained_images(images);
+        let qaft =
+            if quantisation == QuantisationMethod::Qaft { recipe.qaft.trained_images(images) } else { 0 };
+        let trained_images = float + qaft;
+        Cost {
+            trained_images,
+            macs: TRAINING_MACS * macs * trained_images as f64,
+            seconds: self.float * float as f64
+                + self.qaft * qaft as f64
+                + self.scoring * scored as f64
+                + self.fixed,
+        }
+    }
+
     /// Of a network of `macs`, from those of others: a straight line for each part.
     fn at(measured: &[(u64, Seconds)], macs: f64) -> Self {
         let part = |of: fn(&Seconds) -> f64| {

@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use crate::bo::history::{History, HistoryError, Observation, Outcome};
 use crate::bo::problem::{Point, Problem};
-use crate::bo::strategy::Situation;
+use crate::bo::strategy::SearchState;
 use crate::forecast::Forecast;
 use crate::front;
-use crate::recipe::Quantisation;
+use crate::recipe::QuantisationMethod;
 use crate::space::genotype::Genotype;
 use crate::space::{LimitsError, NewNetworks, Policies, SpaceError, SpaceProblem, Usage};
 use crate::stream::stream;
@@ -18,15 +18,11 @@ use crate::study::{Proposal, StrategyKind, StudyConfig, Trial, TrialState};
 
 /// Trials that make no sense in their study.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum ProposalError {
     /// A trial on disk is not of the study's space.
     #[error("trial {number}: {source}")]
-    Genotype {
-        /// The trial.
-        number: u64,
-        /// What is wrong.
-        source: SpaceError,
-    },
+    Genotype { number: u64, source: SpaceError },
     /// A trial on disk has impossible figures.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -70,14 +66,14 @@ impl Proposer {
         let points: Vec<Point> = trials.iter().map(|trial| self.point(trial)).collect::<Result<_, _>>()?;
         let ask = |problem: &dyn Problem, purpose, of: &dyn Fn(&Point) -> bool| {
             let (history, pending) = self.history(trials, &points, of)?;
-            let situation = Situation {
+            let state = SearchState {
                 problem,
                 reference: front::reference(&self.config),
                 history: &history,
                 pending: &pending,
             };
             let mut random = stream(self.config.seed, number, purpose);
-            let proposal = self.config.strategy().propose(&situation, 1, &mut random);
+            let proposal = self.config.strategy().propose(&state, 1, &mut random);
             let point = proposal.points.into_iter().next();
             Ok::<_, ProposalError>(point.map(|point| (point, proposal.expected_improvement)))
         };
@@ -87,10 +83,10 @@ impl Proposer {
         }
         let trained = Policies::new(&self.problem, points.iter().cloned());
         let new = ask(&NewNetworks::besides(trained), "propose", &|_| true)?;
-        let mut leads = self.leads(trials, last);
-        leads.retain(|&lead| at_hand(trials[lead].number));
-        if !leads.is_empty() {
-            let policies = Policies::new(&self.problem, leads.iter().map(|&lead| points[lead].clone()));
+        let mut shareable = self.shareable(trials, last);
+        shareable.retain(|&index| at_hand(trials[index].number));
+        if !shareable.is_empty() {
+            let policies = Policies::new(&self.problem, shareable.iter().map(|&index| points[index].clone()));
             // How good the float networks are is known, so the surrogate has to learn only what quantisation costs them.
             let measured =
                 trials.iter().zip(&points).filter_map(|(trial, point)| Some((trial.measured()?, point)));
@@ -101,9 +97,9 @@ impl Proposer {
                 .filter(|(_, gain)| new.as_ref().is_none_or(|(_, new)| self.is_worth(*gain, *new, trials)));
             if let Some((point, _)) = chosen {
                 let own = policies.narrowest(&point);
-                let lead = leads.iter().find(|&&lead| policies.narrowest(&points[lead]) == own);
-                let lead = lead.map(|&lead| trials[lead].number);
-                return Ok(Some(self.proposal(&point, lead)));
+                let shares = |&&index: &&usize| policies.narrowest(&points[index]) == own;
+                let weights_from = shareable.iter().find(shares).map(|&index| trials[index].number);
+                return Ok(Some(self.proposal(&point, weights_from)));
             }
         }
         Ok(new.map(|(point, _)| self.proposal(&point, None)))
@@ -137,22 +133,22 @@ impl Proposer {
         Ok((history, pending))
     }
 
-    /// The places in `trials` of the networks that may be tried with further policies: all that have fewer than the study's
+    /// The indices in `trials` of the networks that may be tried with further policies: all that have fewer than the study's
     /// number of them, or only the one trained last if the strategy cannot weigh them against new networks.
-    fn leads(&self, trials: &[Trial], last: Option<u64>) -> Vec<usize> {
+    fn shareable(&self, trials: &[Trial], last: Option<u64>) -> Vec<usize> {
         let tried = |number: u64| {
-            let shares = |trial: &&Trial| trial.number == number || trial.lead == Some(number);
+            let shares = |trial: &&Trial| trial.number == number || trial.weights_from == Some(number);
             trials.iter().filter(shares).count() as u64
         };
         let usable = |trial: &Trial| {
-            trial.lead.is_none()
+            trial.weights_from.is_none()
                 && trial.measured().is_some()
                 && tried(trial.number) < self.config.policies_per_network
         };
         let weighs = self.config.strategy == StrategyKind::Ehvi;
         let all = trials.iter().enumerate();
         all.filter(|(_, trial)| usable(trial) && (weighs || last == Some(trial.number)))
-            .map(|(place, _)| place)
+            .map(|(index, _)| index)
             .collect()
     }
 
@@ -160,12 +156,12 @@ impl Proposer {
     /// gain `new`. If nothing is known, as before the surrogate is asked, a network's policies come first.
     fn is_worth(&self, policy: Option<f64>, new: Option<f64>, trials: &[Trial]) -> bool {
         let (Some(policy), Some(new)) = (policy, new) else { return true };
-        let own = trials.iter().filter(|trial| trial.lead.is_none());
+        let own = trials.iter().filter(|trial| trial.weights_from.is_none());
         let Some(own) = own.filter_map(Trial::measured).next_back() else { return true };
         let recipe = &self.config.training;
         let qaft = match self.config.mode.in_the_loop() {
-            Quantisation::Qaft => recipe.qaft.epochs,
-            Quantisation::Ptq | Quantisation::None => 0.0,
+            QuantisationMethod::Qaft => recipe.qaft.epochs,
+            QuantisationMethod::Ptq | QuantisationMethod::None => 0.0,
         };
         // In images trained on. Scoring an image is a third of the work of training on it, which also goes backwards; so not
         // even without fine-tuning does a network spend its few policies at once on what hardly gains anything.
@@ -175,9 +171,9 @@ impl Proposer {
         policy * whole >= new * part
     }
 
-    fn proposal(&self, point: &Point, lead: Option<u64>) -> Proposal {
+    fn proposal(&self, point: &Point, weights_from: Option<u64>) -> Proposal {
         let usage = Usage::of(&self.problem.network(point));
-        Proposal { genotype: self.config.space.genotype(point), usage, lead }
+        Proposal { genotype: self.config.space.genotype(point), usage, weights_from }
     }
 
     fn point(&self, trial: &Trial) -> Result<Point, ProposalError> {
@@ -192,9 +188,9 @@ impl Proposer {
         if !self.config.early_stopping {
             return None;
         }
-        let leads = trials.iter().filter(|trial| trial.lead.is_none()).filter_map(Trial::measured);
+        let own = trials.iter().filter(|trial| trial.weights_from.is_none()).filter_map(Trial::measured);
         let pairs: Vec<(f64, f64)> =
-            leads.filter_map(|measured| Some((measured.halfway?.accuracy(), measured.accuracy()))).collect();
+            own.filter_map(|measured| Some((measured.halfway?.accuracy(), measured.accuracy()))).collect();
         let forecast = Forecast::of(&pairs)?;
         // Later policies of the same network may be smaller.
         let point = self.config.space.point(genotype).ok()?;

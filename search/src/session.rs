@@ -16,8 +16,8 @@ use crate::study::{
 };
 
 /// How soon a worker that has nothing to do looks whether that has changed; twice as long each time, up to the longest.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-const LONGEST_LOOK: Duration = Duration::from_secs(2);
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// A trial to be evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ pub trait Evaluator {
     fn is_interrupted(&self) -> bool;
 
     /// Whether the float network of this earlier trial can be used without training it again.
-    fn has_float(&self, lead: u64) -> bool;
+    fn has_float(&self, trial: u64) -> bool;
 }
 
 /// How the loop ended.
@@ -104,7 +104,7 @@ pub fn run(
     let heartbeat = Heartbeat::start(store.another()?, worker.grace);
     // The trial whose float network was used last.
     let mut last = None;
-    let mut pause = FIRST_LOOK;
+    let mut pause = MIN_BACKOFF;
     loop {
         if evaluator.is_interrupted() {
             return Ok(Ending::Interrupted);
@@ -113,14 +113,14 @@ pub fn run(
             Next::Trial(lease, assignment) => (lease, *assignment),
             Next::Wait => {
                 std::thread::sleep(pause);
-                pause = LONGEST_LOOK.min(2 * pause);
+                pause = MAX_BACKOFF.min(2 * pause);
                 continue;
             }
             Next::Retry => continue,
             Next::End(ending) => return Ok(ending),
         };
-        pause = FIRST_LOOK;
-        last = Some(assignment.proposal.lead.unwrap_or(assignment.number));
+        pause = MIN_BACKOFF;
+        last = Some(assignment.proposal.weights_from.unwrap_or(assignment.number));
         let lost = heartbeat.watch(lease);
         let evaluation = evaluator.evaluate(&assignment, &lost);
         heartbeat.rest();
@@ -139,8 +139,15 @@ pub fn run(
         };
         match store.end(lease, &state) {
             Ok(()) => {
-                let Proposal { genotype, usage, lead } = assignment.proposal;
-                evaluator.ended(&Trial { number: lease.number, genotype, usage, lead, worker: None, state });
+                let Proposal { genotype, usage, weights_from } = assignment.proposal;
+                evaluator.ended(&Trial {
+                    number: lease.number,
+                    genotype,
+                    usage,
+                    weights_from,
+                    worker: None,
+                    state,
+                });
             }
             Err(StoreError::Superseded { number, .. }) => evaluator.superseded(number),
             Err(error) => return Err(error.into()),
@@ -170,8 +177,8 @@ fn next(
     let open = store.claim_open()?;
     let trials = store.trials()?;
     let (lease, proposal) = if let Some(lease) = open {
-        let Trial { genotype, usage, lead, .. } = trials[lease.number as usize].clone();
-        (lease, Proposal { genotype, usage, lead })
+        let Trial { genotype, usage, weights_from, .. } = trials[lease.number as usize].clone();
+        (lease, Proposal { genotype, usage, weights_from })
     } else {
         let end_with =
             |ending| if trials.iter().any(Trial::is_running) { Next::Wait } else { Next::End(ending) };
@@ -179,8 +186,8 @@ fn next(
             return Ok(end_with(Ending::Complete));
         }
         // After a pause it is the one of the latest trial.
-        let last = last.or_else(|| trials.last().map(|trial| trial.lead.unwrap_or(trial.number)));
-        let at_hand = |lead| evaluator.has_float(lead);
+        let last = last.or_else(|| trials.last().map(|trial| trial.weights_from.unwrap_or(trial.number)));
+        let at_hand = |trial| evaluator.has_float(trial);
         let Some(proposal) = proposer.next(&trials, last, &at_hand)? else {
             return Ok(end_with(Ending::Exhausted));
         };
@@ -191,6 +198,7 @@ fn next(
     };
     evaluator.begins(lease.number, trials.iter().filter(|trial| !trial.is_running()).count() as u64);
     let before = &trials[..lease.number as usize];
-    let hurdle = if proposal.lead.is_none() { proposer.hurdle(before, &proposal.genotype) } else { None };
+    let hurdle =
+        if proposal.weights_from.is_none() { proposer.hurdle(before, &proposal.genotype) } else { None };
     Ok(Next::Trial(lease, Box::new(Assignment { number: lease.number, proposal, hurdle })))
 }

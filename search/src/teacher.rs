@@ -21,29 +21,10 @@ pub struct Teacher {
     pub sha256: Vec<String>,
 }
 
-/// Why a model is no teacher.
+/// Why a model is no teacher, with its file.
 #[derive(Debug, Error)]
-pub enum TeacherError {
-    /// It cannot be read.
-    #[error("{0}")]
-    Read(String),
-    /// It is no packed model, or one of other classes.
-    #[error("{path}: {problem}")]
-    Model {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// It cannot be run on the images.
-    #[error("{path}: {source}")]
-    Evaluate {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: EvaluateError,
-    },
-}
+#[error("{0}")]
+pub struct TeacherError(String);
 
 impl Teacher {
     /// The teacher that the packed `models` are together; one at least.
@@ -54,10 +35,10 @@ impl Teacher {
         let mut teacher = Self { plain: Vec::new(), mirrored: Vec::new(), sha256: Vec::new() };
         let mirror_image = mirror(images);
         for path in models {
-            let wrong = |problem| TeacherError::Model { path: path.clone(), problem };
-            let fails = |source| TeacherError::Evaluate { path: path.clone(), source };
+            let wrong = |problem: String| TeacherError(format!("{}: {problem}", path.display()));
+            let fails = |error: EvaluateError| wrong(error.to_string());
             let blob = files::read_untrusted(path, files::limit::MODEL)
-                .map_err(|error| TeacherError::Read(kind::unreadable(path, &error, Needed::Model)))?;
+                .map_err(|error| TeacherError(kind::unreadable(path, &error, Needed::Model)))?;
             let model = Model::new(&blob).map_err(|error| wrong(kind::no_model(&blob, error)))?;
             let share = evaluate::logit_scale(&model).map_err(fails)? / models.len() as f32;
             for (sum, images) in [(&mut teacher.plain, images), (&mut teacher.mirrored, &mirror_image)] {

@@ -18,13 +18,13 @@ const TRIALS: u64 = 40;
 /// Of data with so many validation images of each class.
 fn summary(validation: &[usize]) -> Summary {
     let class = |&validation: &usize| ClassImages {
-        name: "invented".into(),
+        name: "synthetic".into(),
         training: 9 * validation,
         validation,
         test: validation,
     };
     Summary {
-        name: "invented".into(),
+        name: "synthetic".into(),
         shape: [28, 28, 1],
         training: 9 * validation.iter().sum::<usize>(),
         validation: validation.iter().sum(),
@@ -32,7 +32,7 @@ fn summary(validation: &[usize]) -> Summary {
         range: [0, 255],
         classes: validation.iter().map(class).collect(),
         constant_answer: validation.iter().copied().max().unwrap_or(0),
-        commonest: "invented".into(),
+        commonest: "synthetic".into(),
         test_seen: 0,
         validation_seen: 0,
         contradictory: 0,
@@ -48,10 +48,10 @@ fn config(strategy: StrategyKind, seed: u64, change: impl Fn(&mut Preset)) -> St
     let mut preset = Preset { trials: TRIALS, strategy, ..Preset::open("two-cores").unwrap() };
     change(&mut preset);
     let data = DataConfig {
-        path: "invented".into(),
+        path: "synthetic".into(),
         format: "auto".into(),
         validation: "0.1".into(),
-        name: "invented".into(),
+        name: "synthetic".into(),
         sha256: String::new(),
         summary: Some(summary(&[500; 4])),
         input: None,
@@ -84,12 +84,12 @@ fn search(config: &StudyConfig, accuracy: impl Fn(Usage) -> f64) -> Vec<Trial> {
             halfway: None,
             by_class: Vec::new(),
         };
-        let Proposal { genotype, usage, lead } = proposal;
+        let Proposal { genotype, usage, weights_from } = proposal;
         trials.push(Trial {
             number,
             genotype,
             usage,
-            lead,
+            weights_from,
             worker: None,
             state: TrialState::Finished(measured),
         });

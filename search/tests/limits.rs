@@ -3,7 +3,7 @@
 use bomp_search::bo::history::{History, Observation, Outcome};
 use bomp_search::bo::pareto::{Objectives, Reference};
 use bomp_search::bo::problem::{Point, Problem};
-use bomp_search::bo::strategy::{Score, Situation};
+use bomp_search::bo::strategy::{Score, SearchState};
 use bomp_search::space::{Limits, Space, SpaceProblem, Usage};
 use bomp_search::stream::stream;
 use bomp_search::study::StrategyKind;
@@ -11,7 +11,7 @@ use bomp_search::study::StrategyKind;
 const LIMITS: Limits = Limits { max_size: Some(6_000), max_ram: Some(8_000), max_macs: Some(500_000) };
 const REFERENCE: Reference = Reference { value: 0.5, cost: 3.78 };
 
-/// Invented: larger is better, with some disorder.
+/// Synthetic: larger is better, with some disorder.
 fn accuracy(usage: Usage, number: u64) -> f64 {
     0.9 - 0.1 * (4.0 - (usage.bytes as f64).log10()) - 0.01 * (number as f64 * 12.9898).sin().abs()
 }
@@ -27,9 +27,8 @@ fn check(kind: StrategyKind, proposals: usize, batch: usize) {
         for observation in &told[told.len().saturating_sub(48)..] {
             history.push(problem.dimensions(), observation.clone()).unwrap();
         }
-        let situation =
-            Situation { problem: &problem, reference: REFERENCE, history: &history, pending: &[] };
-        let proposal = strategy.propose(&situation, batch, &mut stream(1, number, "propose"));
+        let state = SearchState { problem: &problem, reference: REFERENCE, history: &history, pending: &[] };
+        let proposal = strategy.propose(&state, batch, &mut stream(1, number, "propose"));
         assert_eq!(proposal.points.len(), batch, "{kind:?}: a space of 10^30 networks is not exhausted");
         for point in proposal.points {
             let usage = Usage::of(&problem.network(&point));

@@ -3,7 +3,7 @@
 use bomp_search::bo::history::{History, Observation, Outcome};
 use bomp_search::bo::pareto::{Objectives, Reference};
 use bomp_search::bo::problem::{Dimension, Point, Problem};
-use bomp_search::bo::strategy::{Ehvi, Proposal, Situation, Strategy};
+use bomp_search::bo::strategy::{Ehvi, SearchState, Strategy, Suggestion};
 use bomp_search::stream::stream;
 
 const DIMENSIONS: usize = 4;
@@ -53,10 +53,10 @@ fn history(problem: &Hill, seed: u64) -> History {
     history
 }
 
-fn ask(problem: &Hill, history: &History, pending: &[Point], seed: u64) -> Proposal {
+fn ask(problem: &Hill, history: &History, pending: &[Point], seed: u64) -> Suggestion {
     let reference = Reference { value: 0.0, cost: 1.0 };
-    let situation = Situation { problem, reference, history, pending };
-    Ehvi::default().propose(&situation, 1, &mut stream(seed, 1, "propose"))
+    let state = SearchState { problem, reference, history, pending };
+    Ehvi::default().propose(&state, 1, &mut stream(seed, 1, "propose"))
 }
 
 /// The same point merely left out leaves its neighbours as promising as it was; pending, it takes their promise with it.

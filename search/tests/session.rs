@@ -1,4 +1,4 @@
-//! The study's loop with an invented evaluator: policies that share a network, trainings given up, interruption and
+//! The study's loop with a synthetic evaluator: policies that share a network, trainings given up, interruption and
 //! resumption, whatever the strategy.
 
 use std::collections::BTreeMap;
@@ -30,10 +30,10 @@ fn config(strategy: StrategyKind, policies_per_network: u64, early_stopping: boo
         ..Preset::open("two-cores").unwrap()
     };
     let data = DataConfig {
-        path: "invented".into(),
+        path: "synthetic".into(),
         format: "auto".into(),
         validation: "0.1".into(),
-        name: "invented".into(),
+        name: "synthetic".into(),
         sha256: String::new(),
         summary: None,
         input: None,
@@ -43,32 +43,32 @@ fn config(strategy: StrategyKind, policies_per_network: u64, early_stopping: boo
 }
 
 /// Accuracy grows with the size; halfway is most of the way, with some chance.
-struct Invented {
+struct Synthetic {
     /// Stops before the trial of this number.
     interrupt_before: Option<u64>,
     trials: Vec<Trial>,
 }
 
-impl Invented {
+impl Synthetic {
     fn new(interrupt_before: Option<u64>) -> Self {
         Self { interrupt_before, trials: Vec::new() }
     }
 }
 
-fn invented_accuracy(number: u64, bytes: usize) -> (f64, f64) {
+fn synthetic_accuracy(number: u64, bytes: usize) -> (f64, f64) {
     let mut random = stream(9, number, "accuracy");
     let quality: f64 = random.random();
     let end = 0.95 - 0.12 * (4.0 - (bytes as f64).log10()) - 0.25 * quality * quality;
     (end - 0.15 * (1.0 - end) - 0.01 * random.random::<f64>(), end)
 }
 
-impl Evaluator for Invented {
+impl Evaluator for Synthetic {
     fn evaluate(&mut self, assignment: &Assignment, _lost: &AtomicBool) -> Evaluation {
         if self.interrupt_before == Some(assignment.number) {
             return Evaluation::Interrupted;
         }
-        let lead = assignment.proposal.lead.unwrap_or(assignment.number);
-        let (halfway, end) = invented_accuracy(lead, assignment.proposal.usage.bytes);
+        let weights_from = assignment.proposal.weights_from.unwrap_or(assignment.number);
+        let (halfway, end) = synthetic_accuracy(weights_from, assignment.proposal.usage.bytes);
         let seen = Halfway { correct: (halfway * 2_000.0) as u64, images: 2_000, balanced_accuracy: None };
         if let Some(hurdle) = &assignment.hurdle
             && !hurdle.clears(seen.accuracy())
@@ -89,7 +89,7 @@ impl Evaluator for Invented {
             images: IMAGES,
             trained_images: 81_000,
             seconds: 1.0,
-            halfway: assignment.proposal.lead.is_none().then_some(seen),
+            halfway: assignment.proposal.weights_from.is_none().then_some(seen),
             by_class: Vec::new(),
         })
     }
@@ -115,7 +115,7 @@ impl Evaluator for Invented {
 
 fn study(folder: &Path, config: &StudyConfig) -> Vec<Trial> {
     let mut store = Location::from(folder.to_owned()).create(config).unwrap();
-    let mut evaluator = Invented::new(None);
+    let mut evaluator = Synthetic::new(None);
     assert_eq!(
         run(&mut *store, &Worker::default(), config.trials, &mut evaluator).unwrap(),
         Ending::Complete
@@ -149,7 +149,7 @@ fn every_strategy_interrupted_anywhere_goes_on_as_if_it_had_not_been() {
         parts.create(&config).unwrap();
         for interrupt_before in [Some(1), Some(5), Some(6), Some(11), None] {
             let mut store = parts.open().unwrap();
-            run(&mut *store, &Worker::default(), config.trials, &mut Invented::new(interrupt_before))
+            run(&mut *store, &Worker::default(), config.trials, &mut Synthetic::new(interrupt_before))
                 .unwrap();
         }
         assert_eq!(parts.open().unwrap().trials().unwrap(), whole, "{strategy:?}");
@@ -163,23 +163,27 @@ fn policies_share_an_architecture_and_differ_in_widths() {
     let trials = study(folder.path(), &config);
     let mut networks: BTreeMap<u64, Vec<&Trial>> = BTreeMap::new();
     for trial in &trials {
-        networks.entry(trial.lead.unwrap_or(trial.number)).or_default().push(trial);
+        networks.entry(trial.weights_from.unwrap_or(trial.number)).or_default().push(trial);
         assert!(config.limits.admit(&config.space.network(&trial.genotype)));
     }
     // New networks and further policies, each where it promises more for its cost.
     assert!((10..=30).contains(&networks.len()), "{} networks in 40 trials", networks.len());
-    assert!(trials.iter().any(|trial| trial.lead.is_some_and(|lead| lead + 4 < trial.number)));
-    for (lead, policies) in &networks {
-        assert!(policies.len() <= 4, "trial {lead}");
-        assert!(policies.iter().all(|trial| trial.number >= *lead));
-        let expected = architecture(&trials[*lead as usize].genotype);
+    assert!(
+        trials
+            .iter()
+            .any(|trial| trial.weights_from.is_some_and(|weights_from| weights_from + 4 < trial.number))
+    );
+    for (weights_from, policies) in &networks {
+        assert!(policies.len() <= 4, "trial {weights_from}");
+        assert!(policies.iter().all(|trial| trial.number >= *weights_from));
+        let expected = architecture(&trials[*weights_from as usize].genotype);
         assert!(policies.iter().all(|trial| architecture(&trial.genotype) == expected));
         for (i, a) in policies.iter().enumerate() {
             assert!(policies[i + 1..].iter().all(|b| a.genotype != b.genotype));
         }
     }
     let mut architectures: Vec<String> =
-        networks.keys().map(|&lead| architecture(&trials[lead as usize].genotype)).collect();
+        networks.keys().map(|&weights_from| architecture(&trials[weights_from as usize].genotype)).collect();
     architectures.sort();
     architectures.dedup();
     assert_eq!(architectures.len(), networks.len(), "a network was trained twice");
@@ -198,7 +202,7 @@ fn what_is_given_up_would_hardly_have_been_on_the_front() {
         assert!(figures.bound <= figures.level);
         let cost = (trial.usage.bytes as f64).log10();
         let before = front::of_study(&config, &trials[..trial.number as usize]);
-        lost += u64::from(invented_accuracy(trial.number, trial.usage.bytes).1 > before.level(cost));
+        lost += u64::from(synthetic_accuracy(trial.number, trial.usage.bytes).1 > before.level(cost));
     }
     assert!(given_up >= 100, "{given_up} of 200 were given up");
     assert!(lost <= 2, "{lost} of {given_up} would have improved the front");

@@ -38,9 +38,12 @@ pub fn make(folder: &Path, schema: i64, config: &StudyConfig, trials: &[Trial]) 
         let sizes = [trial.usage.bytes as i64, trial.usage.ram as i64, trial.usage.macs as i64];
         let claim = "INSERT INTO trials (number, state, genotype, lead, size_bytes, ram_bytes, macs, worker, lease_until)
                      VALUES (?1, 'running', ?2, ?3, ?4, ?5, ?6, 'somebody', 0)";
-        let lead = trial.lead.map(|lead| lead as i64);
+        let weights_from = trial.weights_from.map(|weights_from| weights_from as i64);
         connection
-            .execute(claim, params![trial.number as i64, genotype, lead, sizes[0], sizes[1], sizes[2]])
+            .execute(
+                claim,
+                params![trial.number as i64, genotype, weights_from, sizes[0], sizes[1], sizes[2]],
+            )
             .expect("a row");
         if let TrialState::Finished(measured) = &trial.state {
             let measured = serde_json::to_string(measured).expect("plain data");

@@ -198,10 +198,11 @@ fn trials_are_read_as_they_were_written(place: Place<'_>) {
         [finished(0.1 + 0.2), TrialState::GivenUp(given_up), TrialState::Failed { reason: reason.into() }];
     for state in &states {
         let (number, proposal) = propose(&mut *store);
-        let proposal = Proposal { lead: (number == 1).then_some(0), ..proposal };
+        let proposal = Proposal { weights_from: (number == 1).then_some(0), ..proposal };
         let lease = store.claim_new(number, &proposal).unwrap().unwrap();
-        let Trial { genotype, usage, lead, worker, state: now, .. } = store.trials().unwrap().pop().unwrap();
-        assert_eq!((Proposal { genotype, usage, lead }, now), (proposal, TrialState::Running));
+        let Trial { genotype, usage, weights_from, worker, state: now, .. } =
+            store.trials().unwrap().pop().unwrap();
+        assert_eq!((Proposal { genotype, usage, weights_from }, now), (proposal, TrialState::Running));
         assert!(worker.is_some());
         store.end(lease, state).unwrap();
     }

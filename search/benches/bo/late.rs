@@ -5,11 +5,11 @@ use std::time::Instant;
 use bomp_search::bo::history::{History, Observation, Outcome};
 use bomp_search::bo::pareto::Objectives;
 use bomp_search::bo::problem::{Point, Problem};
-use bomp_search::bo::strategy::{Ehvi, Situation, Strategy};
+use bomp_search::bo::strategy::{Ehvi, SearchState, Strategy};
 use bomp_search::stream::stream;
 
 use crate::client::Oracle;
-use crate::invented::Invented;
+use crate::synthetic::Synthetic;
 
 const FINISHED: usize = 1000;
 const PENDING: usize = 16;
@@ -17,14 +17,14 @@ const REPETITIONS: u64 = 5;
 
 /// Prints the time of a proposal.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let invented = Invented::extended()?;
-    let problem = &invented.problem;
+    let synthetic = Synthetic::extended()?;
+    let problem = &synthetic.problem;
     let mut rng = stream(0, 0, "late");
     let mut history = History::new();
     let mut pending: Vec<Point> = Vec::new();
     while pending.len() < PENDING {
         // Half of them close to the front, as in a real study.
-        let front = history.front(invented.reference());
+        let front = history.front(synthetic.reference());
         let parents: Vec<&Point> =
             history.finished().filter(|(_, o)| front.points().contains(o)).map(|(point, _)| point).collect();
         let ended = history.observations().len();
@@ -34,22 +34,22 @@ pub(crate) fn run() -> anyhow::Result<()> {
         };
         let Some(cost) = problem.costs(std::slice::from_ref(&point))[0] else { continue };
         if ended < FINISHED {
-            let value = invented.observed(&point, &mut rng);
+            let value = synthetic.observed(&point, &mut rng);
             let outcome = Outcome::Finished(Objectives { value, cost });
             history.push(problem.dimensions(), Observation { point, outcome })?;
         } else {
             pending.push(point);
         }
     }
-    let situation =
-        Situation { problem, reference: invented.reference(), history: &history, pending: &pending };
+    let state =
+        SearchState { problem, reference: synthetic.reference(), history: &history, pending: &pending };
     println!(
         "\none proposal after {FINISHED} finished and {PENDING} pending trials in {} dimensions, on one core",
         problem.dimensions().len()
     );
     for repetition in 0..REPETITIONS {
         let begun = Instant::now();
-        let proposal = Ehvi::default().propose(&situation, 1, &mut stream(repetition, 0, "propose"));
+        let proposal = Ehvi::default().propose(&state, 1, &mut stream(repetition, 0, "propose"));
         anyhow::ensure!(proposal.points.len() == 1, "nothing was proposed");
         println!("{:>12} {:.3} s", "ehvi", begun.elapsed().as_secs_f64());
     }

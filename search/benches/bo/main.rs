@@ -1,15 +1,15 @@
 //! How many trials the optimiser needs, and how long it thinks: the strategies side by side, as a client of ask-tell sees
-//! them, on a table of real trainings, on an invented accuracy over Table I and on invented problems of other characters;
+//! them, on a table of real trainings, on a synthetic accuracy over Table I and on synthetic problems of other characters;
 //! what several policies for each network save; and the time of one proposal late in a long study. `cargo xtask bench bo`
 //! runs it.
 
 mod client;
 mod climb;
 mod compare;
-mod invented;
 mod late;
 mod made;
 mod policies;
+mod synthetic;
 mod table;
 
 use std::path::PathBuf;
@@ -33,13 +33,13 @@ struct Arguments {
     /// Most trials of a study
     #[arg(long, default_value_t = 300)]
     trials: usize,
-    /// Most trials of a study on an invented problem
+    /// Most trials of a study on a synthetic problem
     #[arg(long, default_value_t = 150)]
-    invented_trials: usize,
-    /// Studies for each strategy on an invented problem
+    synthetic_trials: usize,
+    /// Studies for each strategy on a synthetic problem
     #[arg(long, default_value_t = 6)]
-    invented_seeds: u64,
-    /// Only these: `table`, `paper`, `easy` and `hard` (from a constant answer up), `policies`, `late`, or the name of an invented problem [default: all]
+    synthetic_seeds: u64,
+    /// Only these: `table`, `paper`, `easy` and `hard` (from a constant answer up), `policies`, `late`, or the name of a synthetic problem [default: all]
     #[arg(long)]
     only: Vec<String>,
     /// Passed by `cargo bench`; means nothing here
@@ -62,14 +62,14 @@ fn main() -> anyhow::Result<()> {
             None => println!("SKIPPED: the table of real trainings; name it with --table"),
         }
     }
-    let (trials, seeds) = (arguments.invented_trials, arguments.invented_seeds);
+    let (trials, seeds) = (arguments.synthetic_trials, arguments.synthetic_seeds);
     if wanted("paper") {
-        compare::run(&invented::Invented::paper()?, &entrants(strategies, false), trials, seeds)?;
+        compare::run(&synthetic::Synthetic::paper()?, &entrants(strategies, false), trials, seeds)?;
     }
     for (name, hard) in [("easy", false), ("hard", true)] {
         if wanted(name) {
-            let invented = invented::Invented::from_chance(hard)?;
-            compare::run(&invented, &entrants(strategies, true), trials, seeds)?;
+            let synthetic = synthetic::Synthetic::from_chance(hard)?;
+            compare::run(&synthetic, &entrants(strategies, true), trials, seeds)?;
         }
     }
     for made in made::all().iter().filter(|made| wanted(made.name)) {

@@ -1,10 +1,10 @@
 //! What several policies of bit widths on each trained network save: whole studies of the space `extended` with real genes
-//! and sizes, in which only the accuracies are invented. Images trained on are what a trial costs, as in a real study.
+//! and sizes, in which only the accuracies are synthetic. Images trained on are what a trial costs, as in a real study.
 
 use bomp_search::bo::problem::{Kind, Point, Problem};
 use bomp_search::front::hypervolume;
 use bomp_search::proposal::Proposer;
-use bomp_search::recipe::{Mode, Quantisation};
+use bomp_search::recipe::{Mode, QuantisationMethod};
 use bomp_search::space::{Limits, Policies, Space, SpaceProblem};
 use bomp_search::stream::stream;
 use bomp_search::study::{DataConfig, Measured, Preset, StudyConfig, Trial, TrialState};
@@ -51,28 +51,28 @@ impl Accuracies {
         Ok(Self { problem, seed: config.seed, genes, loss })
     }
 
-    /// Accuracy of the float network of `point`, trained in trial `lead`, and of `point` itself in trial `number`.
-    fn of(&self, point: &Point, lead: u64, number: u64) -> (f64, f64) {
+    /// Accuracy of the float network of `point`, trained in trial `weights_from`, and of `point` itself in trial `number`.
+    fn of(&self, point: &Point, weights_from: u64, number: u64) -> (f64, f64) {
         let policies = Policies::new(&self.problem, [point.clone()]);
         let network = self.problem.network(&policies.narrowest(point));
         let bytes = bomp_export::layout::blob_bytes(&network) as f64;
         let macs = bomp_export::cost::macs(&network) as f64;
         let architecture = self.problem.shared();
-        let place = |gene: usize| match &self.problem.dimensions()[gene].kind {
+        let value = |gene: usize| match &self.problem.dimensions()[gene].kind {
             Kind::Ordinal(c) if c.len() > 1 => (c[usize::from(point[gene])] - c[0]) / (c[c.len() - 1] - c[0]),
             _ => 0.0,
         };
         let off: f64 =
-            architecture.iter().map(|&g| self.genes[g].1 * (place(g) - self.genes[g].0).powi(2)).sum();
+            architecture.iter().map(|&g| self.genes[g].1 * (value(g) - self.genes[g].0).powi(2)).sum();
         let small = 0.15 * (-1.3 * (bytes.log10() - 3.0)).exp() + 0.05 * (-(macs.log10() - 4.5)).exp();
         let luck = |number: u64, purpose: &str, deviation: f64| {
             deviation * stream(self.seed, number, purpose).sample::<f64, _>(StandardNormal)
         };
-        let float = 0.9 - small - off + luck(lead, "training", 0.006);
+        let float = 0.9 - small - off + luck(weights_from, "training", 0.006);
         let widths = (0..self.genes.len()).filter(|gene| !architecture.contains(gene));
         // Each bit less doubles the step: the loss grows fourfold.
-        let lost: f64 = widths.map(|g| self.genes[g].1 * 4f64.powf(-4.0 * place(g))).sum();
-        let sensitivity = luck(lead, "sensitivity", 0.5).exp();
+        let lost: f64 = widths.map(|g| self.genes[g].1 * 4f64.powf(-4.0 * value(g))).sum();
+        let sensitivity = luck(weights_from, "sensitivity", 0.5).exp();
         let lost = self.loss * sensitivity * lost;
         let accuracy = float - 0.7 * lost / (0.7 + lost) + luck(number, "policy", 0.002);
         (float.clamp(0.1, 1.0), accuracy.clamp(0.1, 1.0))
@@ -88,10 +88,10 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
         ..Preset::open("two-cores")?
     };
     let data = DataConfig {
-        path: "invented".into(),
+        path: "synthetic".into(),
         format: "auto".into(),
         validation: "0.1".into(),
-        name: "invented".into(),
+        name: "synthetic".into(),
         sha256: String::new(),
         summary: None,
         input: None,
@@ -104,15 +104,15 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
     let proposer = Proposer::new(&config)?;
     let mut trials: Vec<Trial> = Vec::new();
     let (mut images, mut seen) = (0, Vec::new());
-    let qaft = if mode.in_the_loop() == Quantisation::Qaft { config.training.qaft.epochs } else { 0.0 };
+    let qaft = if mode.in_the_loop() == QuantisationMethod::Qaft { config.training.qaft.epochs } else { 0.0 };
     let most = (NETWORKS as f64 * TRAINING * (config.training.float.epochs + qaft)) as u64;
     while images < most {
-        let last = trials.last().map(|trial| trial.lead.unwrap_or(trial.number));
+        let last = trials.last().map(|trial| trial.weights_from.unwrap_or(trial.number));
         let Some(proposal) = proposer.next(&trials, last, &|_| true)? else { break };
         let number = trials.len() as u64;
-        let lead = proposal.lead.unwrap_or(number);
-        let (float, accuracy) = accuracies.of(&config.space.point(&proposal.genotype)?, lead, number);
-        let epochs = qaft + if proposal.lead.is_none() { config.training.float.epochs } else { 0.0 };
+        let weights_from = proposal.weights_from.unwrap_or(number);
+        let (float, accuracy) = accuracies.of(&config.space.point(&proposal.genotype)?, weights_from, number);
+        let epochs = qaft + if proposal.weights_from.is_none() { config.training.float.epochs } else { 0.0 };
         let trained_images = (TRAINING * epochs) as u64;
         images += trained_images;
         let count = |accuracy: f64| (accuracy * IMAGES as f64).round() as u64;
@@ -130,7 +130,7 @@ fn study(mode: Mode, policies: u64, loss: f64, seed: u64) -> anyhow::Result<Vec<
             number,
             genotype: proposal.genotype,
             usage: proposal.usage,
-            lead: proposal.lead,
+            weights_from: proposal.weights_from,
             worker: None,
             state,
         };

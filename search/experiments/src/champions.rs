@@ -11,7 +11,6 @@ use crate::programs::text;
 use crate::record::Record;
 use crate::study::{Champions, Study, Target};
 
-/// Their folder.
 const FOLDER: &str = "champions";
 
 impl Study {
@@ -84,8 +83,8 @@ pub(crate) fn write(page: &mut String, study: &Study) -> Result<()> {
             continue;
         }
         told.push(teachers);
-        let taught = champions.targets.iter().filter(|target| target.teachers == *teachers);
-        let sizes: Vec<String> = taught.map(|target| target.bytes.to_string()).collect();
+        let learned = champions.targets.iter().filter(|target| target.teachers == *teachers);
+        let sizes: Vec<String> = learned.map(|target| target.bytes.to_string()).collect();
         let link = |teacher| format!("[{teacher}](../tests/studies/{}/{teacher})", study.options.preset);
         let links: Vec<String> = teachers.iter().map(link).collect();
         writeln!(

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 /// A network trained to the end. Counts are images.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Record {
-    /// Its trial.
     pub(crate) trial: u64,
     /// Length of the packed model, in bytes.
     pub(crate) size_bytes: usize,
@@ -17,7 +16,6 @@ pub(crate) struct Record {
     pub(crate) ram_bytes: usize,
     /// Multiply-accumulates of one image.
     pub(crate) macs: u64,
-    /// All test images.
     pub(crate) test_images: usize,
     /// Classified correctly by the float network.
     pub(crate) float_correct: usize,

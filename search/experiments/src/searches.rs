@@ -32,7 +32,6 @@ pub(crate) fn below_8_bits(search: &StudyReport) -> Option<f64> {
     (networks > 0).then(|| count as f64 / networks as f64)
 }
 
-/// Writes the table.
 pub(crate) fn write(page: &mut String, study: &Study, searches: &[StudyReport]) -> Result<()> {
     let of = |name: &str| searches.iter().find(|search| search.name == name);
     let yardsticks = study.definition.yardsticks.iter().map(|name| (name, of(name))).collect::<Vec<_>>();

@@ -21,7 +21,7 @@ pub(crate) struct Study {
     /// Its databases and candidates.
     pub(crate) work: PathBuf,
     /// `study.toml`.
-    pub(crate) definition: Definition,
+    pub(crate) definition: StudyDefinition,
     /// `preset.toml`.
     pub(crate) protocol: Preset,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Study {
 /// `study.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Definition {
+pub(crate) struct StudyDefinition {
     /// Of the page of results.
     pub(crate) title: String,
     /// What a reader of its figures must know besides.
@@ -134,7 +134,8 @@ impl Study {
         let path = kept.join("study.toml");
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("{}: --preset names a folder of tests/studies", path.display()))?;
-        let definition: Definition = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let definition: StudyDefinition =
+            toml::from_str(&text).with_context(|| path.display().to_string())?;
         let mut names = BTreeSet::new();
         for Experiment { name, .. } in &definition.experiments {
             ensure!(names.insert(name), "{}: two experiments have the name {name}", path.display());
@@ -212,7 +213,6 @@ impl Target {
 }
 
 impl Final {
-    /// Its folder.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mode => "final",

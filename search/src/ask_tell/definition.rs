@@ -15,21 +15,16 @@ const MOST_CHOICES: usize = 65_535;
 
 /// Why a problem was refused.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum DefinitionError {
     /// The file cannot be read.
     #[error(
         "{path}: cannot be read: {cause}; name the JSON file of the problem, docs/ask-tell.md describes it"
     )]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        cause: std::io::Error,
-    },
+    Read { path: String, cause: std::io::Error },
     /// It is not JSON of the expected form.
     #[error("{path}: {cause}; the problem is JSON, docs/ask-tell.md describes it")]
     Form {
-        /// The file.
         path: String,
         /// What was expected, and where.
         cause: serde_json::Error,
@@ -37,9 +32,7 @@ pub enum DefinitionError {
     /// A value makes no sense.
     #[error("{path}: {field}: {what}")]
     Field {
-        /// The file.
         path: String,
-        /// The field.
         field: String,
         /// What is wrong with it.
         what: String,

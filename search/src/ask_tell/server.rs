@@ -9,7 +9,7 @@ use super::problem::{ClientProblem, Costs, params};
 use crate::bo::history::{History, Observation, Outcome};
 use crate::bo::pareto::{Objectives, Reference};
 use crate::bo::problem::{Dimension, Point};
-use crate::bo::strategy::{Situation, Strategy};
+use crate::bo::strategy::{SearchState, Strategy};
 use crate::stream::stream;
 
 /// Most trials for one question.
@@ -120,9 +120,9 @@ impl Server<'_> {
             })
         };
         let problem = ClientProblem::new(self.definition, &self.dimensions, &mut self.costs, &mut ask);
-        let situation = Situation { problem: &problem, reference, history: &history, pending: &pending };
+        let state = SearchState { problem: &problem, reference, history: &history, pending: &pending };
         let mut random = stream(self.seed, self.trials.len() as u64, "ask");
-        let proposal = self.strategy.propose(&situation, count, &mut random);
+        let proposal = self.strategy.propose(&state, count, &mut random);
         let failure = problem.failure();
         if closed {
             return Ok(None);

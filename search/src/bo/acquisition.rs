@@ -53,7 +53,7 @@ mod tests {
 
     const REFERENCE: Reference = Reference { value: 0.0, cost: 1.0 };
 
-    /// A belief about a quantity around 0.5: it is `sign` times what the warp maps to N(mean, sigma^2).
+    /// A posterior about a quantity around 0.5: it is `sign` times what the warp maps to N(mean, sigma^2).
     fn warp(sign: f64, log_headroom: f64) -> Warp {
         Warp::new(&[0.1, 0.4, 0.5, 0.6, 0.7].map(|y| sign * y), log_headroom)
     }

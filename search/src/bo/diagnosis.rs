@@ -7,19 +7,19 @@ use serde::Serialize;
 
 use super::gp::LeftOut;
 use super::problem::{Point, Problem};
-use super::strategy::Situation;
+use super::strategy::SearchState;
 use super::surrogate::{self, Surrogate};
 
 /// Trials whose choices are varied, at most; spread evenly over the history.
 const VARIED: usize = 64;
-/// Half the width, in standard deviations, of an interval that holds 95 % of a normal belief.
+/// Half the width, in standard deviations, of an interval that holds 95 % of a normal posterior.
 const REACH: f64 = 1.959_963_984_540_054;
 
-/// The belief about a problem after some trials.
+/// The posterior about a problem after some trials.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Diagnosis {
     /// For each finished trial, in the order of the history, what all the others predict for it.
-    pub predictions: Vec<Prediction>,
+    pub predictions: Vec<HeldOutPrediction>,
     /// For each dimension the root mean square change of the expected value when only this choice of a tried point is
     /// changed, over the tried points and all other levels that stay feasible. A choice without effect counts as 0.
     pub effects: Vec<f64>,
@@ -30,18 +30,18 @@ pub struct Diagnosis {
 
 /// A trial's value and what the surrogate predicts for it from the other trials (leave-one-out).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Prediction {
+pub struct HeldOutPrediction {
     /// What was seen.
     pub seen: f64,
-    /// Median of the belief.
+    /// Median of the posterior.
     pub predicted: f64,
-    /// Lower end of the interval that holds 95 % of the belief, noise included.
+    /// Lower end of the interval that holds 95 % of the posterior, noise included.
     pub low: f64,
     /// Its upper end.
     pub high: f64,
 }
 
-impl Prediction {
+impl HeldOutPrediction {
     /// Whether what was seen lies in the interval.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -49,28 +49,28 @@ impl Prediction {
     }
 }
 
-/// Fits the surrogate to the ended trials of `situation` and asks it. `None` if no trial has finished.
+/// Fits the surrogate to the ended trials of `state` and asks it. `None` if no trial has finished.
 #[must_use]
-pub fn diagnose(situation: &Situation<'_>) -> Option<Diagnosis> {
-    let surrogate = Surrogate::of_ended(situation)?;
+pub fn diagnose(state: &SearchState<'_>) -> Option<Diagnosis> {
+    let surrogate = Surrogate::of_ended(state)?;
     let warp = surrogate.value().warp();
-    let prediction = |left: LeftOut| Prediction {
+    let prediction = |left: LeftOut| HeldOutPrediction {
         seen: warp.inverse(left.seen),
         predicted: warp.inverse(left.mean),
         low: warp.inverse(left.mean - REACH * left.sigma),
         high: warp.inverse(left.mean + REACH * left.sigma),
     };
     let predictions = surrogate.value().leave_one_out().into_iter().map(prediction).collect();
-    let tried: Vec<Point> = situation.history.finished().map(|(point, _)| point.clone()).collect();
+    let tried: Vec<Point> = state.history.finished().map(|(point, _)| point.clone()).collect();
     let varied = tried.len().min(VARIED);
     let bases: Vec<Point> = (1..=varied).map(|i| tried[i * tried.len() / varied - 1].clone()).collect();
     let expected = surrogate.expected_values(&bases);
     // A tried point is feasible unless the limits have changed since.
     let from: Vec<(Point, f64)> =
         bases.into_iter().zip(expected).filter_map(|(point, value)| Some((point, value?))).collect();
-    let dimensions = 0..situation.problem.dimensions().len();
-    let effects = dimensions.map(|d| effect(situation.problem, &surrogate, &from, d)).collect();
-    let explained = explained(&surrogate::uncompressed(situation).leave_one_out());
+    let dimensions = 0..state.problem.dimensions().len();
+    let effects = dimensions.map(|d| effect(state.problem, &surrogate, &from, d)).collect();
+    let explained = explained(&surrogate::uncompressed(state).leave_one_out());
     Some(Diagnosis { predictions, effects, explained })
 }
 
@@ -140,7 +140,7 @@ mod tests {
             history.push(toy.dimensions(), Observation { point, outcome }).unwrap();
         }
         let reference = Reference { value: 0.0, cost: 3.0 };
-        diagnose(&Situation { problem: &toy, reference, history: &history, pending: &[] })
+        diagnose(&SearchState { problem: &toy, reference, history: &history, pending: &[] })
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The chance that a trial succeeds, judged by how those like it ended.
 //!
-//! A failure (divergence, lack of memory, a crash) has no value to learn from, and an invented bad one would bend the
+//! A failure (divergence, lack of memory, a crash) has no value to learn from, and a made-up bad one would bend the
 //! surrogate for everything around it. Instead the expected improvement is weighted with this chance.
 
 use super::gp::Gp;
@@ -22,7 +22,7 @@ impl Failures {
         Self { ended, succeeded }
     }
 
-    /// For each of `points` its chance of success: the mean over the ended trials, weighted by likeness under `gp`,
+    /// For each of `points` its chance of success: the mean over the ended trials, weighted by correlation under `gp`,
     /// shrunk towards the overall rate.
     pub(super) fn chances_of_success(&self, gp: &Gp, points: &Inputs) -> Vec<f64> {
         if self.succeeded.iter().all(|&succeeded| succeeded) {
@@ -30,11 +30,11 @@ impl Failures {
         }
         let number = |succeeded: bool| f64::from(u8::from(succeeded));
         let rate = self.succeeded.iter().map(|&s| number(s)).sum::<f64>() / self.succeeded.len() as f64;
-        let chance = |likeness: nalgebra::DVectorView<'_, f64>| {
+        let chance = |correlation: nalgebra::DVectorView<'_, f64>| {
             let weighted =
-                likeness.iter().zip(&self.succeeded).map(|(weight, &s)| weight * number(s)).sum::<f64>();
-            (RATE_WEIGHT * rate + weighted) / (RATE_WEIGHT + likeness.sum())
+                correlation.iter().zip(&self.succeeded).map(|(weight, &s)| weight * number(s)).sum::<f64>();
+            (RATE_WEIGHT * rate + weighted) / (RATE_WEIGHT + correlation.sum())
         };
-        gp.kernel().likeness(&self.ended, points).column_iter().map(chance).collect()
+        gp.kernel().correlation(&self.ended, points).column_iter().map(chance).collect()
     }
 }

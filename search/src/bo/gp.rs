@@ -25,7 +25,7 @@ pub struct Gp {
     solved: DMatrix<f64>,
 }
 
-/// The belief about a batch of points, on the warped scale.
+/// The posterior about a batch of points, on the warped scale.
 #[derive(Clone, Debug)]
 pub struct Prediction {
     /// Mean for each point and sample [points, samples].
@@ -34,12 +34,12 @@ pub struct Prediction {
     pub sigmas: Vec<f64>,
 }
 
-/// An observation and the belief of all the others about it, on the warped scale.
+/// An observation and the posterior of all the others about it, on the warped scale.
 #[derive(Clone, Copy, Debug)]
 pub struct LeftOut {
     /// The observation.
     pub seen: f64,
-    /// Mean of the belief.
+    /// Mean of the posterior.
     pub mean: f64,
     /// Standard deviation of the observation, its noise included.
     pub sigma: f64,
@@ -96,7 +96,7 @@ impl Gp {
         self.factor.multiply(&solved) - self.factor.solve_upper(&solved) * self.kernel.noise()
     }
 
-    /// The belief about `points`.
+    /// The posterior about `points`.
     #[must_use]
     pub fn predict(&self, points: &Inputs) -> Prediction {
         let mut cross = self.kernel.cross(&self.inputs, points);
@@ -127,7 +127,7 @@ impl Gp {
         self.solved = DMatrix::from_fn(first.len(), samples, |i, _| first[i]);
     }
 
-    /// Conditions on an observation of each of `points` in turn, drawn from the belief about it and another one in each
+    /// Conditions on an observation of each of `points` in turn, drawn from the posterior about it and another one in each
     /// sample. Returns the noise-free values of the draws, in the units of the objective [points, samples].
     pub fn fantasise(&mut self, points: &Inputs, rng: &mut ChaCha8Rng) -> DMatrix<f64> {
         let samples = self.solved.ncols();
@@ -221,10 +221,10 @@ mod tests {
             let others: Vec<usize> = (0..25).filter(|&j| j != i).collect();
             let seen: Vec<f64> = others.iter().map(|&j| values[j]).collect();
             let without = Gp::condition(&geometry, parameters.clone(), warp, inputs.select(&others), &seen);
-            let belief = without.predict(&inputs.select(&[i]));
-            let variance = belief.sigmas[0].powi(2) + gp.kernel.noise();
+            let posterior = without.predict(&inputs.select(&[i]));
+            let variance = posterior.sigmas[0].powi(2) + gp.kernel.noise();
             assert!((left.seen - warp.forward(values[i])).abs() < 1e-9);
-            assert!((left.mean - belief.means[(0, 0)]).abs() < 1e-8);
+            assert!((left.mean - posterior.means[(0, 0)]).abs() < 1e-8);
             assert!((left.sigma.powi(2) - variance).abs() < 1e-8);
         }
     }
@@ -240,7 +240,7 @@ mod tests {
         gp.replicate(4);
         gp.fantasise(&pending, &mut stream(1, 0, "fantasies"));
 
-        // What was drawn is recovered from the extended factor; conditioning on it afresh must give the same belief.
+        // What was drawn is recovered from the extended factor; conditioning on it afresh must give the same posterior.
         let drawn = gp.factor.lower() * &gp.solved;
         let mut all = inputs.clone();
         all.extend(&pending);
@@ -260,14 +260,14 @@ mod tests {
         let (geometry, inputs, values) = toy(12);
         let mut gp = Gp::fit(&geometry, inputs, &values);
         let point = mixed_inputs(&geometry, 1, 9);
-        let belief = gp.predict(&point);
+        let posterior = gp.predict(&point);
         gp.replicate(4000);
         let drawn = gp.fantasise(&point, &mut stream(2, 0, "fantasies"));
         let z: Vec<f64> = drawn.iter().map(|&y| gp.warp.forward(y)).collect();
         let mean = z.iter().sum::<f64>() / 4000.0;
         let sigma = (z.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / 4000.0).sqrt();
-        assert!((mean - belief.means[(0, 0)]).abs() < 5.0 * belief.sigmas[0] / 4000f64.sqrt());
-        assert!((sigma / belief.sigmas[0] - 1.0).abs() < 0.06);
+        assert!((mean - posterior.means[(0, 0)]).abs() < 5.0 * posterior.sigmas[0] / 4000f64.sqrt());
+        assert!((sigma / posterior.sigmas[0] - 1.0).abs() < 0.06);
     }
 
     #[test]

@@ -24,33 +24,22 @@ pub struct Observation {
 
 /// Why an observation was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum HistoryError {
     /// The point belongs to another space.
     #[error("the point has {found} choices, the space has {expected} dimensions")]
-    Length {
-        /// Choices of the point.
-        found: usize,
-        /// Dimensions of the space.
-        expected: usize,
-    },
+    Length { found: usize, expected: usize },
     /// A choice is out of range.
     #[error("dimension `{name}`: level {level} of {levels} (levels are counted from 0)")]
     Level {
-        /// Name of the dimension.
         name: String,
-        /// The level asked for.
         level: u16,
         /// The levels that there are.
         levels: usize,
     },
     /// An objective is infinite or not a number.
     #[error("value {value}, cost {cost}: objectives must be finite; tell the trial as failed instead")]
-    NotFinite {
-        /// The value told.
-        value: f64,
-        /// The cost told.
-        cost: f64,
-    },
+    NotFinite { value: f64, cost: f64 },
 }
 
 /// The ended trials of a study, in the order in which they were added.

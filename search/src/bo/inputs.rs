@@ -15,7 +15,6 @@ pub struct Geometry {
 pub(super) struct Levels {
     /// The cell of its first level.
     pub(super) first: usize,
-    /// How many.
     pub(super) count: usize,
     /// Squared distances between them [count, count].
     pub(super) squared: Vec<f64>,
@@ -55,7 +54,6 @@ impl Geometry {
         self.features
     }
 
-    /// The dimensions.
     pub(super) fn dimensions(&self) -> &[Levels] {
         &self.dimensions
     }

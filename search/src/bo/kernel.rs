@@ -156,7 +156,7 @@ impl Kernel {
     /// How alike points are, from 0 to 1 [a.len(), b.len()]: the correlation by the interaction term alone, which falls
     /// to 0 with distance.
     #[must_use]
-    pub fn likeness(&self, a: &Inputs, b: &Inputs) -> DMatrix<f64> {
+    pub fn correlation(&self, a: &Inputs, b: &Inputs) -> DMatrix<f64> {
         Self { main: 0.0, joint: 1.0, known: 0.0, shared: 0.0, ..self.clone() }.cross(a, b)
     }
 

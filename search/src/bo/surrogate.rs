@@ -18,14 +18,14 @@ use super::inputs::{Geometry, Inputs};
 use super::pareto::{Front, Objectives};
 use super::preference::{Preference, Steps, weighted};
 use super::problem::{Point, Problem};
-use super::strategy::Situation;
+use super::strategy::SearchState;
 
 /// Joint samples of the pending trials' outcomes over which the acquisition is averaged.
 const SAMPLES: usize = 8;
 /// Extent of the interval below a level that values are compressed into, relative to the median distance from it.
 const COMPRESSED: f64 = 0.6;
 
-/// The belief about a problem after some trials.
+/// The posterior about a problem after some trials.
 pub(super) struct Surrogate<'a> {
     encoder: Encoder<'a>,
     value: Gp,
@@ -37,17 +37,17 @@ pub(super) struct Surrogate<'a> {
 }
 
 impl<'a> Surrogate<'a> {
-    /// Fits the surrogates to the trials of `situation` and takes its pending points into account. `None` if no trial
+    /// Fits the surrogates to the trials of `state` and takes its pending points into account. `None` if no trial
     /// has finished.
-    pub(super) fn fit(situation: &Situation<'a>, rng: &mut ChaCha8Rng) -> Option<Self> {
-        let mut surrogate = Self::of_ended(situation)?;
-        surrogate.add_pending(&with_costs(situation.problem, situation.pending.to_vec()), rng);
+    pub(super) fn fit(state: &SearchState<'a>, rng: &mut ChaCha8Rng) -> Option<Self> {
+        let mut surrogate = Self::of_ended(state)?;
+        surrogate.add_pending(&with_costs(state.problem, state.pending.to_vec()), rng);
         Some(surrogate)
     }
 
-    /// Fits the surrogates to the trials of `situation` alone: all that chance has no part in.
-    pub(super) fn of_ended(situation: &Situation<'a>) -> Option<Self> {
-        let Situation { problem, history, reference, .. } = *situation;
+    /// Fits the surrogates to the trials of `state` alone: all that chance has no part in.
+    pub(super) fn of_ended(state: &SearchState<'a>) -> Option<Self> {
+        let SearchState { problem, history, reference, .. } = *state;
         let (points, objectives): (Vec<Point>, Vec<Objectives>) =
             history.finished().map(|(point, objectives)| (point.clone(), objectives)).unzip();
         if points.is_empty() {
@@ -82,16 +82,16 @@ impl<'a> Surrogate<'a> {
             let cost = Gp::fit(&encoder.geometry, inputs, &compress_below(&floors, &raised));
             (value, Some(cost))
         };
-        let failures = ended(situation, &encoder);
+        let failures = ended(state, &encoder);
         Some(Self { encoder, value, cost, fronts: vec![front], failures })
     }
 
-    /// The belief about the value, fitted to the finished trials in their order.
+    /// The posterior about the value, fitted to the finished trials in their order.
     pub(super) fn value(&self) -> &Gp {
         &self.value
     }
 
-    /// The value expected (the median of the belief) at each of `points`, as it is modelled; `None` where infeasible.
+    /// The value expected (the median of the posterior) at each of `points`, as it is modelled; `None` where infeasible.
     pub(super) fn expected_values(&self, points: &[Point]) -> Vec<Option<f64>> {
         let costs = self.encoder.problem.costs(points);
         let feasible = points
@@ -159,13 +159,13 @@ impl<'a> Surrogate<'a> {
 }
 
 /// A Gaussian process on the values of the finished trials as they are: what can be told of them at all.
-pub(super) fn uncompressed(situation: &Situation<'_>) -> Gp {
-    let finished = || situation.history.finished();
+pub(super) fn uncompressed(state: &SearchState<'_>) -> Gp {
+    let finished = || state.history.finished();
     let points: Vec<Point> = finished().map(|(point, _)| point.clone()).collect();
     let (costs, values): (Vec<f64>, Vec<f64>) = finished().map(|(_, o)| (o.cost, o.value)).unzip();
-    let bases = situation.problem.baselines(&points);
+    let bases = state.problem.baselines(&points);
     let values: Vec<f64> = values.iter().zip(&bases).map(|(value, base)| value - base).collect();
-    let (encoder, inputs) = Encoder::new(situation.problem, &points, &costs);
+    let (encoder, inputs) = Encoder::new(state.problem, &points, &costs);
     Gp::fit(&encoder.geometry, inputs, &values)
 }
 
@@ -242,16 +242,16 @@ fn with_costs(problem: &dyn Problem, points: Vec<Point>) -> Vec<Candidate> {
 }
 
 /// How the trials ended.
-fn ended(situation: &Situation<'_>, encoder: &Encoder<'_>) -> Failures {
-    let observations = situation.history.observations();
+fn ended(state: &SearchState<'_>, encoder: &Encoder<'_>) -> Failures {
+    let observations = state.history.observations();
     let (failed, succeeded): (Vec<_>, Vec<_>) =
         observations.iter().partition(|o| o.outcome == Outcome::Failed);
     let points = |of: Vec<&super::history::Observation>| of.into_iter().map(|o| o.point.clone()).collect();
-    let failed = with_costs(situation.problem, points(failed));
+    let failed = with_costs(state.problem, points(failed));
     if failed.is_empty() {
         return Failures::new(encoder.candidates(&[]), Vec::new());
     }
-    let succeeded = with_costs(situation.problem, points(succeeded));
+    let succeeded = with_costs(state.problem, points(succeeded));
     let outcomes = std::iter::repeat_n(false, failed.len()).chain(std::iter::repeat_n(true, succeeded.len()));
     let outcomes = outcomes.collect();
     let all: Vec<Candidate> = failed.into_iter().chain(succeeded).collect();

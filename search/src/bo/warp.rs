@@ -3,7 +3,7 @@
 //! Accuracies crowd below a ceiling and trail off downwards, and chance moves an error rate by a factor rather than by
 //! an amount. So the Gaussian process sees z = (-ln(c - y) - m) / s for a value y (a warped Gaussian process: Snelson,
 //! Rasmussen and Ghahramani 2004), where m and s standardise and the ceiling c is fitted: near the best value it bends
-//! the scale strongly, far above not at all. The belief about y is then a ceiling minus a log-normal error, under which
+//! the scale strongly, far above not at all. The posterior about y is then a ceiling minus a log-normal error, under which
 //! the expected improvement keeps a closed form ([`Warp::expected_excess`]).
 
 use std::f64::consts::FRAC_1_SQRT_2;

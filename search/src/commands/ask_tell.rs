@@ -6,21 +6,21 @@ use anyhow::Result;
 use bomp_search::ask_tell::{Definition, LONGEST_LINE, Lines, serve};
 use bomp_search::bo::strategy::Score;
 
-use super::{Outcome, options};
+use super::{CommandOutcome, options};
 
 /// What `paper` maximises: the client's costs are of an unknown unit, so the one of reference counts as the paper's 10^8
 /// bits.
 const SCORE: Score = Score { reference_size: 8.0, log_bits: None, reference_accuracy: None };
 
 /// Serves one client until it closes standard input.
-pub(crate) fn run(options: &options::AskTell) -> Result<Outcome> {
+pub(crate) fn run(options: &options::AskTellOptions) -> Result<CommandOutcome> {
     let definition = Definition::read(&options.space)?;
     let strategy = options.strategy.strategy(options.initial.map(usize::from), SCORE);
     let mut lines = Standard { input: io::stdin().lock(), output: io::stdout().lock() };
     match serve(&definition, &*strategy, options.seed, &mut lines) {
         // A client that has gone is an end like any other.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(Outcome::Done),
+        _ => Ok(CommandOutcome::Done),
     }
 }
 

@@ -17,15 +17,15 @@ use tch::{Cuda, Device};
 
 use super::event::{Event, Line};
 use super::progress::{Bars, Interrupt};
-use super::run::{Work, ended};
+use super::run::{Job, ended};
 
 /// How often the store is asked which trials have ended.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often in a row a worker may die before it has begun a trial.
-const FRUITLESS: u32 = 3;
+const MAX_FAILED_STARTS: u32 = 3;
 
-/// What a worker's streams say.
-enum Said {
+/// A line of a worker's streams, or their end.
+enum WorkerOutput {
     Event(Line),
     /// A line that is no event: an error.
     Text(String),
@@ -37,60 +37,60 @@ enum Said {
 struct Member {
     process: Child,
     /// Closed to stop it.
-    leash: Option<ChildStdin>,
+    stdin_guard: Option<ChildStdin>,
     /// Whether it has begun a trial.
-    fruitful: bool,
-    /// How many before it in this place died without having begun one.
-    fruitless: u32,
+    has_begun: bool,
+    /// How many before it in this slot died without having begun one.
+    failed_starts: u32,
 }
 
-/// The workers by their places.
+/// The workers by their slots.
 struct Crew<'a> {
-    work: &'a Work<'a>,
+    job: &'a Job<'a>,
     threads: usize,
     members: Vec<Option<Member>>,
-    sender: Sender<(usize, Said)>,
-    receiver: Receiver<(usize, Said)>,
+    sender: Sender<(usize, WorkerOutput)>,
+    receiver: Receiver<(usize, WorkerOutput)>,
     bars: Bars,
     /// The last error that a worker told.
     error: String,
 }
 
-/// Does the work with as many processes as it asks for.
+/// Does the job with as many processes as it asks for.
 ///
 /// `seconds`: from the end of one trial to that of the next, as far as is known.
 pub(super) fn run(
-    work: &Work<'_>,
+    job: &Job<'_>,
     store: &mut dyn Storage,
     seconds: Option<f64>,
     interrupt: &Interrupt,
 ) -> Result<Ending> {
-    let places = usize::from(work.crew.workers);
+    let slots = usize::from(job.crew.workers);
     let (sender, receiver) = mpsc::channel();
     let mut shown: BTreeSet<u64> = over(store)?.iter().map(|trial| trial.number).collect();
     let trials = store.trials()?;
     let mut crew = Crew {
-        work,
-        threads: work.crew.machine.threads.map_or(1, usize::from),
+        job,
+        threads: job.crew.machine.threads.map_or(1, usize::from),
         members: Vec::new(),
         sender,
         receiver,
-        bars: Bars::new("trials", shown.len() as u64, work.trials, places, seconds)
+        bars: Bars::new("trials", shown.len() as u64, job.trials, slots, seconds)
             .watching(store.config(), trials),
         error: String::new(),
     };
-    for place in 0..places {
-        let member = crew.start(place, 0)?;
+    for slot in 0..slots {
+        let member = crew.start(slot, 0)?;
         crew.members.push(Some(member));
     }
     let mut looked = Instant::now();
     while crew.members.iter().any(Option::is_some) {
         match crew.receiver.recv_timeout(LOOK) {
-            Ok((place, said)) => crew.hear(place, said, interrupt.is_set())?,
+            Ok((slot, output)) => crew.hear(slot, output, interrupt.is_set())?,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         if interrupt.is_set() {
-            crew.members.iter_mut().flatten().for_each(|member| member.leash = None);
+            crew.members.iter_mut().flatten().for_each(|member| member.stdin_guard = None);
         }
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
@@ -103,14 +103,14 @@ pub(super) fn run(
     let trials = store.trials()?;
     Ok(if interrupt.is_set() {
         Ending::Interrupted
-    } else if ended(store)? >= work.trials {
+    } else if ended(store)? >= job.trials {
         Ending::Complete
     } else if error.is_empty() && !trials.iter().any(Trial::is_running) {
         Ending::Exhausted
     } else {
         bail!(
             "no worker is left: {error}; `bomp-search resume --study {}` goes on",
-            text::argument(&work.study.to_string())
+            text::argument(&job.study.to_string())
         );
     })
 }
@@ -121,13 +121,13 @@ fn over(store: &mut dyn Storage) -> Result<Vec<Trial>> {
 }
 
 impl Crew<'_> {
-    /// Starts the worker of a place.
-    fn start(&self, place: usize, fruitless: u32) -> Result<Member> {
-        let Work { study, trials, crew, device, data } = self.work;
+    /// Starts the worker of a slot.
+    fn start(&self, slot: usize, failed_starts: u32) -> Result<Member> {
+        let Job { study, trials, crew, device, data } = self.job;
         let device = match device {
             // Without a number: spread over all.
             Device::Cuda(_) if crew.machine.device == "cuda" => {
-                format!("cuda:{}", place as i64 % Cuda::device_count().max(1))
+                format!("cuda:{}", slot as i64 % Cuda::device_count().max(1))
             }
             _ => crew.machine.device.clone(),
         };
@@ -147,71 +147,71 @@ impl Crew<'_> {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().context("a worker cannot be started")?;
-        let leash = process.stdin.take();
+        let stdin_guard = process.stdin.take();
         if let Some(out) = process.stdout.take() {
-            listen(place, out, true, self.sender.clone());
+            listen(slot, out, true, self.sender.clone());
         }
         if let Some(errors) = process.stderr.take() {
-            listen(place, errors, false, self.sender.clone());
+            listen(slot, errors, false, self.sender.clone());
         }
-        Ok(Member { process, leash, fruitful: false, fruitless })
+        Ok(Member { process, stdin_guard, has_begun: false, failed_starts })
     }
 
-    /// Acts on what a worker said.
-    fn hear(&mut self, place: usize, said: Said, stopping: bool) -> Result<()> {
-        if let Said::Event(line) = &said
-            && self.work.crew.json
+    /// Acts on a worker's output.
+    fn hear(&mut self, slot: usize, output: WorkerOutput, stopping: bool) -> Result<()> {
+        if let WorkerOutput::Event(line) = &output
+            && self.job.crew.json
         {
             line.print();
         }
-        match said {
-            Said::Event(Line { event, .. }) => self.show_event(place, event),
-            Said::Text(line) => {
+        match output {
+            WorkerOutput::Event(Line { event, .. }) => self.show_event(slot, event),
+            WorkerOutput::Text(line) => {
                 if line.starts_with("error: ") {
-                    eprintln!("worker {place}: {}", bomp_export::text::line(&line));
+                    eprintln!("worker {slot}: {}", bomp_export::text::line(&line));
                 } else {
-                    self.bars.line(&format!("worker {place}: {line}"));
+                    self.bars.line(&format!("worker {slot}: {line}"));
                 }
                 if let Some(error) = line.strip_prefix("error: ") {
                     error.clone_into(&mut self.error);
                 }
             }
-            Said::Gone => self.bury(place, stopping)?,
+            WorkerOutput::Gone => self.reap(slot, stopping)?,
         }
         Ok(())
     }
 
-    fn show_event(&mut self, place: usize, event: Event) {
+    fn show_event(&mut self, slot: usize, event: Event) {
         match event {
-            Event::Training(training) => self.bars.show(place, &training),
+            Event::Training(training) => self.bars.show(slot, &training),
             Event::Begins { .. } => {
-                self.members[place].iter_mut().for_each(|member| member.fruitful = true);
+                self.members[slot].iter_mut().for_each(|member| member.has_begun = true);
             }
             Event::TakenOver { trial } => {
                 self.bars
-                    .line(&format!("{trial:>5} taken over from worker {place}, which was silent too long"));
+                    .line(&format!("{trial:>5} taken over from worker {slot}, which was silent too long"));
             }
             // Whoever ended them, trials are shown as the store has them.
             Event::Data { .. } | Event::Joined | Event::Ended { .. } => {}
         }
     }
 
-    /// Sees how the worker of a place ended, and starts another if it died.
-    fn bury(&mut self, place: usize, stopping: bool) -> Result<()> {
-        let Some(mut member) = self.members[place].take() else { return Ok(()) };
+    /// Sees how the worker of a slot ended, and starts another if it died.
+    fn reap(&mut self, slot: usize, stopping: bool) -> Result<()> {
+        let Some(mut member) = self.members[slot].take() else { return Ok(()) };
         let status = member.process.wait().context("a worker's end")?;
         if status.code().is_some() || stopping {
-            // It said itself why.
+            // It has said itself why.
             return Ok(());
         }
-        let fruitless = if member.fruitful { 0 } else { member.fruitless + 1 };
-        if fruitless >= FRUITLESS {
-            self.error = format!("a worker died {FRUITLESS} times before its first trial ({status})");
-            self.bars.line(&format!("worker {place}: {}", self.error));
+        let failed_starts = if member.has_begun { 0 } else { member.failed_starts + 1 };
+        if failed_starts >= MAX_FAILED_STARTS {
+            self.error = format!("a worker died {MAX_FAILED_STARTS} times before its first trial ({status})");
+            self.bars.line(&format!("worker {slot}: {}", self.error));
             return Ok(());
         }
-        self.bars.line(&format!("worker {place} died ({status}) and is started again"));
-        self.members[place] = Some(self.start(place, fruitless)?);
+        self.bars.line(&format!("worker {slot} died ({status}) and is started again"));
+        self.members[slot] = Some(self.start(slot, failed_starts)?);
         Ok(())
     }
 
@@ -227,20 +227,25 @@ impl Crew<'_> {
 }
 
 /// Sends on what a stream says, and with `events` when it ends.
-fn listen(place: usize, stream: impl Read + Send + 'static, events: bool, sender: Sender<(usize, Said)>) {
+fn listen(
+    slot: usize,
+    stream: impl Read + Send + 'static,
+    events: bool,
+    sender: Sender<(usize, WorkerOutput)>,
+) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            let said = match serde_json::from_str(&line) {
-                Ok(event) if events => Said::Event(event),
-                _ => Said::Text(line),
+            let output = match serde_json::from_str(&line) {
+                Ok(event) if events => WorkerOutput::Event(event),
+                _ => WorkerOutput::Text(line),
             };
-            if sender.send((place, said)).is_err() {
+            if sender.send((slot, output)).is_err() {
                 return;
             }
         }
         if events {
             // If nobody listens any more, nobody needs to know.
-            let _ = sender.send((place, Said::Gone));
+            let _ = sender.send((slot, WorkerOutput::Gone));
         }
     });
 }

@@ -47,7 +47,7 @@ fn line(trial: &Trial) -> String {
         trial.usage.macs.to_string(),
         seconds,
         trial.trained_images().to_string(),
-        trial.lead.map_or_else(String::new, |lead| lead.to_string()),
+        trial.weights_from.map_or_else(String::new, |weights_from| weights_from.to_string()),
         quoted(&text::line(trial.worker.as_deref().unwrap_or_default())),
         why,
         quoted(&genotype),
@@ -78,7 +78,7 @@ mod tests {
             number,
             genotype: genotype.clone(),
             usage,
-            lead: Some(0),
+            weights_from: Some(0),
             worker: None,
             state,
         };

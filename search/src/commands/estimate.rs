@@ -34,13 +34,13 @@ const HISTORY: u64 = 64;
 
 /// Who will work on the study.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Crew {
+pub(super) struct WorkerPool {
     pub(super) workers: usize,
     /// What each of them trains on.
     pub(super) machine: Machine,
 }
 
-impl Crew {
+impl WorkerPool {
     /// Workers that are not in each other's way on this machine.
     pub(super) fn abreast(self) -> f64 {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -57,11 +57,11 @@ impl Crew {
 pub(super) fn of(
     config: &StudyConfig,
     loaded: &StudyData,
-    crew: Crew,
+    pool: WorkerPool,
     thorough: bool,
     interrupt: &Interrupt,
 ) -> Result<Estimate> {
-    let Machine { device, threads } = crew.machine;
+    let Machine { device, threads } = pool.machine;
     note("a few batches are timed, to tell what the search will cost");
     let problem = SpaceProblem::new(config.space.clone(), config.limits)?;
     let mut random = stream(config.seed, 0, "estimate");
@@ -86,7 +86,7 @@ pub(super) fn of(
         all_images: loaded.dataset.train.len(),
         test_images: loaded.dataset.test.len(),
         proposal: 0.0,
-        workers: crew.abreast(),
+        workers: pool.abreast(),
     };
     let begun = Instant::now();
     for (number, point) in std::iter::once(&seed).chain(&points).take(MEASURED).enumerate() {
@@ -122,7 +122,7 @@ fn proposal(config: &StudyConfig, problem: &SpaceProblem, points: &[Point]) -> R
             number,
             genotype: config.space.genotype(&point),
             usage,
-            lead: None,
+            weights_from: None,
             worker: None,
             state: TrialState::Finished(Measured {
                 correct,
@@ -142,10 +142,10 @@ fn proposal(config: &StudyConfig, problem: &SpaceProblem, points: &[Point]) -> R
 }
 
 /// The estimate in two lines.
-pub(super) fn lines(estimate: &Estimate, crew: Crew) -> [String; 2] {
+pub(super) fn lines(estimate: &Estimate, pool: WorkerPool) -> [String; 2] {
     let Estimate { trials, search, at_most, front, finishing, measured_networks, .. } = estimate;
     let time = |seconds: f64| pace::words(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
-    let (about, who) = match (at_most, crew.workers) {
+    let (about, who) = match (at_most, pool.workers) {
         (false, 1) => ("about", "one worker".to_owned()),
         (true, 1) => ("at most", "one worker".to_owned()),
         (false, workers) => ("about", format!("{workers} workers")),

@@ -15,8 +15,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where the training of a trial is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Training {
-    /// The trial.
+pub(crate) struct TrainingEvent {
     pub(crate) trial: u64,
     /// What is being trained.
     pub(crate) phase: String,
@@ -28,7 +27,7 @@ pub(crate) struct Training {
     pub(crate) loss: f64,
 }
 
-impl Training {
+impl TrainingEvent {
     /// Of the trial of this number.
     pub(crate) fn new(trial: u64, progress: &Progress) -> Self {
         let Progress { phase, images, of, loss } = *progress;
@@ -65,7 +64,7 @@ pub(crate) enum Event {
         ended: u64,
     },
     /// Where its training is, about twice a second.
-    Training(Training),
+    Training(TrainingEvent),
     /// This worker has ended a trial.
     Ended {
         /// The trial, as `status --json` shows it.
@@ -114,7 +113,7 @@ impl Listener for Events {
         self.print(Event::Begins { trial, ended });
     }
 
-    fn training(&mut self, training: &Training) {
+    fn training(&mut self, training: &TrainingEvent) {
         let again = self.last.as_ref().is_some_and(|(trial, phase, at)| {
             *trial == training.trial && *phase == training.phase && at.elapsed() < PAUSE
         });

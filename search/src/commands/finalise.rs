@@ -10,17 +10,17 @@ use bomp_export::candidate::Provenance;
 use bomp_export::text;
 use bomp_search::data::StudyData;
 use bomp_search::front;
-use bomp_search::recipe::Quantisation;
+use bomp_search::recipe::QuantisationMethod;
 use bomp_search::space::Usage;
 use bomp_search::study::{Location, Preset, StudyConfig, Trial, balanced_accuracy};
 use bomp_search::teacher::Teacher;
 use bomp_search::train::{self, DeviceImages, FinishError, Finisher, TrainError};
 use serde::Serialize;
 
-use super::event::Training;
+use super::event::TrainingEvent;
 use super::progress::{Bars, Interrupt};
 use super::recall::{self, ClassRecall};
-use super::{Outcome, options};
+use super::{CommandOutcome, options};
 
 /// A finished network, as `--json` lists it. Counts are test images.
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ struct Finished {
 }
 
 /// Finishes the networks asked for.
-pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
+pub(crate) fn run(options: &options::FinaliseOptions) -> Result<CommandOutcome> {
     let device = train::device::parse(&options.machine.device)?;
     let (mut config, trials) = options.study.read()?;
     let _lock = options.study.lock()?;
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
         }
     }
     let quantisation = options.quantisation.unwrap_or(config.mode.afterwards());
-    ensure!(quantisation != Quantisation::None, "--quantisation none: a device needs ptq or qaft");
+    ensure!(quantisation != QuantisationMethod::None, "--quantisation none: a device needs ptq or qaft");
     // What is not the mode's own way does not take its place.
     let usual = quantisation == config.mode.afterwards();
     let folder = if usual { "final".to_owned() } else { format!("final-{}", quantisation.name()) };
@@ -83,13 +83,13 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     for trial in &chosen {
         let folder = out.join(format!("trial-{:04}", trial.number)).join("candidate");
         let candidate = finisher.finish(trial, &folder, &mut |progress| {
-            bars.show(0, &Training::new(trial.number, &progress));
+            bars.show(0, &TrainingEvent::new(trial.number, &progress));
             interrupt.signal()
         });
         let candidate = match candidate {
             Ok(candidate) => candidate,
-            Err(FinishError::Training { source: TrainError::Stopped { .. }, .. }) => {
-                return Ok(Outcome::Interrupted);
+            Err(FinishError::Training(_, TrainError::Stopped { .. })) => {
+                return Ok(CommandOutcome::Interrupted);
             }
             Err(error) => return Err(error.into()),
         };
@@ -127,10 +127,10 @@ pub(crate) fn run(options: &options::Finalise) -> Result<Outcome> {
     if options.json {
         println!("{}", text::json(&serde_json::to_string_pretty(&finished)?));
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn choose(trials: &[Trial], least: f64, options: &options::Finalise) -> Result<Vec<Trial>> {
+fn choose(trials: &[Trial], least: f64, options: &options::FinaliseOptions) -> Result<Vec<Trial>> {
     let study = &options.study;
     if !options.trial.is_empty() {
         let named = |&number: &u64| {
@@ -162,7 +162,7 @@ fn with_teacher(
     training: DeviceImages,
     config: &StudyConfig,
     loaded: &StudyData,
-    options: &options::Finalise,
+    options: &options::FinaliseOptions,
 ) -> Result<(DeviceImages, Vec<String>)> {
     let part = config.final_training.distillation;
     if options.teacher.is_empty() {
@@ -181,7 +181,7 @@ fn with_teacher(
 /// Where finished networks come from; trial and figures are added to each.
 fn provenance(
     config: &StudyConfig,
-    quantisation: Quantisation,
+    quantisation: QuantisationMethod,
     study: &Location,
     loaded: &StudyData,
 ) -> Provenance {

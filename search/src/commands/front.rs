@@ -5,10 +5,10 @@ use bomp_export::text;
 use bomp_search::front;
 use bomp_search::study::Trial;
 
-use super::{Outcome, csv, options, status, table};
+use super::{CommandOutcome, csv, options, status, table};
 
 /// Prints the front by rising size.
-pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
+pub(crate) fn run(options: &options::ParetoOptions) -> Result<CommandOutcome> {
     let at_most = options.at_most;
     let options = &options.study;
     let (config, trials) = options.study.read()?;
@@ -30,5 +30,5 @@ pub(crate) fn run(options: &options::Pareto) -> Result<Outcome> {
             status::corner(&config)
         );
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

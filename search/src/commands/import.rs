@@ -8,10 +8,9 @@ use anyhow::Result;
 use bomp_export::text;
 use bomp_search::study::Archive;
 
-use super::{Outcome, options};
+use super::{CommandOutcome, options};
 
-/// Makes the study.
-pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
+pub(crate) fn run(options: &options::ImportOptions) -> Result<CommandOutcome> {
     // Everything is read and checked before anything is written.
     let Archive { config, trials } = Archive::read(&options.file)?;
     options.study.create_with(&config, &trials)?;
@@ -21,5 +20,5 @@ pub(crate) fn run(options: &options::Import) -> Result<Outcome> {
         trials.len(),
         text::argument(&options.study.to_string())
     );
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

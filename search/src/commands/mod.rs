@@ -48,21 +48,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(Box<options::Run>),
-    Data(options::Look),
-    Resume(options::Resume),
-    Worker(options::Worker),
+    Run(Box<options::RunOptions>),
+    Data(options::LookOptions),
+    Resume(options::ResumeOptions),
+    Worker(options::WorkerOptions),
     /// List the trials of a study, the Pareto front, and the genes that matter most
     Status(StudyOptions),
-    Pareto(options::Pareto),
-    Import(options::Import),
-    Salvage(options::Salvage),
+    Pareto(options::ParetoOptions),
+    Import(options::ImportOptions),
+    Salvage(options::SalvageOptions),
     #[command(alias = "finalize")]
-    Finalise(options::Finalise),
-    Report(options::Report),
-    AskTell(options::AskTell),
-    Preset(options::Preset),
-    Space(options::Space),
+    Finalise(options::FinaliseOptions),
+    Report(options::ReportOptions),
+    AskTell(options::AskTellOptions),
+    Preset(options::PresetOptions),
+    Space(options::SpaceOptions),
     Completions(Completions),
 }
 
@@ -80,14 +80,13 @@ pub(crate) struct StudyOptions {
 }
 
 /// How a command ended that did not fail.
-pub(crate) enum Outcome {
+pub(crate) enum CommandOutcome {
     /// It did what it was asked to do.
     Done,
     /// The user stopped it.
     Interrupted,
 }
 
-/// Runs the program.
 pub(crate) fn main() -> ExitCode {
     hide_password();
     let arguments: Arguments = match command_line::parse() {
@@ -114,12 +113,12 @@ pub(crate) fn main() -> ExitCode {
         Command::Space(options) => space::run(&options),
         Command::Completions(completions) => completions
             .write(Arguments::command(), &mut bomp_export::output::Output)
-            .map(|()| Outcome::Done)
+            .map(|()| CommandOutcome::Done)
             .map_err(Into::into),
     };
     match result {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Ok(CommandOutcome::Done) => ExitCode::SUCCESS,
+        Ok(CommandOutcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
             eprintln!("error: {}", command_line::of_error(&error));
             ExitCode::from(2)

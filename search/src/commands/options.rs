@@ -6,11 +6,11 @@ use std::time::Duration;
 use bomp_export::command_line::{truth, whole};
 use bomp_export::data::{Format, ValidationSize};
 use bomp_search::quantity::{self, Percent};
-use bomp_search::recipe::{ClassWeights, Mode, Quantisation};
-use bomp_search::study::{Location, Objective, StrategyKind, Worker as Terms};
+use bomp_search::recipe::{ClassWeights, Mode, QuantisationMethod};
+use bomp_search::study::{Location, Objective, StrategyKind};
 
 use super::StudyOptions;
-use super::study::{Address, Studies, Study};
+use super::study::{Studies, Study, StudyParser};
 
 /// Start a new study: search, train and measure networks under hard limits
 ///
@@ -18,7 +18,7 @@ use super::study::{Address, Studies, Study};
 /// the next one starts; after Ctrl-C or a crash `bomp-search resume` continues and nothing is lost.
 /// docs/search.md explains the search, docs/workers.md how to use many workers.
 #[derive(clap::Args)]
-pub(crate) struct Run {
+pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) study: Study,
     /// Preset from which every number is taken that is not set here: two-cores, paper-cifar10,
@@ -75,20 +75,20 @@ pub(crate) struct Run {
     #[arg(long, value_name = "LOG10", value_parser = reference_size)]
     pub(crate) reference_size: Option<f64>,
     #[command(flatten)]
-    pub(crate) data: Data,
+    pub(crate) data: DataOptions,
     #[command(flatten)]
-    pub(crate) training: Training,
+    pub(crate) training: TrainingOptions,
     /// Estimate the time and cost of the search and of `finalise` by training a few batches; create
     /// no study. With --json the estimate is one object: images, MACs, seconds
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) crew: Crew,
+    pub(crate) crew: CrewOptions,
 }
 
 /// Images.
 #[derive(clap::Args)]
-pub(crate) struct Data {
+pub(crate) struct DataOptions {
     /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
@@ -107,7 +107,7 @@ pub(crate) struct Data {
 /// Trains nothing. `run` prints the same in short before it starts. docs/own-data.md explains how
 /// to use your own data.
 #[derive(clap::Args)]
-pub(crate) struct Look {
+pub(crate) struct LookOptions {
     /// Folder or file of the data [default: Fashion-MNIST as `cargo xtask setup` installs it]
     #[arg(value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
@@ -130,7 +130,7 @@ pub(crate) struct Look {
 /// Training in the loop and after it; what is not set comes from the preset. An epoch is one pass
 /// over the training images; it need not be whole.
 #[derive(clap::Args)]
-pub(crate) struct Training {
+pub(crate) struct TrainingOptions {
     /// Epochs of float training of each trial
     #[arg(long, value_name = "EPOCHS", value_parser = epochs)]
     pub(crate) epochs: Option<f64>,
@@ -166,7 +166,7 @@ pub(crate) struct Training {
 
 /// Who works on the study.
 #[derive(clap::Args)]
-pub(crate) struct Crew {
+pub(crate) struct CrewOptions {
     /// Number of worker processes, each on one thread unless --threads sets more; with --device
     /// cuda they are spread over the GPUs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=1_024u16))]
@@ -174,7 +174,7 @@ pub(crate) struct Crew {
     #[command(flatten)]
     pub(crate) sharing: Sharing,
     #[command(flatten)]
-    pub(crate) machine: Machine,
+    pub(crate) machine: MachineOptions,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -184,17 +184,17 @@ pub(crate) struct Crew {
 #[derive(clap::Args)]
 pub(crate) struct Sharing {
     /// Seconds without a heartbeat after which a worker counts as dead and its trial goes to another
-    #[arg(long, value_name = "SECONDS", default_value_t = Terms::GRACE.as_secs_f64(), value_parser = grace)]
+    #[arg(long, value_name = "SECONDS", default_value_t = bomp_search::study::Worker::GRACE.as_secs_f64(), value_parser = grace)]
     pub(crate) grace: f64,
     /// How many times a trial is taken over from dead workers before it is recorded as failed
-    #[arg(long, value_name = "N", default_value_t = Terms::TAKE_OVERS, value_parser = whole(0..=u32::MAX))]
+    #[arg(long, value_name = "N", default_value_t = bomp_search::study::Worker::TAKE_OVERS, value_parser = whole(0..=u32::MAX))]
     pub(crate) take_overs: u32,
 }
 
 impl Sharing {
     /// This process, on these terms.
-    pub(crate) fn worker(&self) -> Terms {
-        Terms::new(Duration::from_secs_f64(self.grace), self.take_overs)
+    pub(crate) fn worker(&self) -> bomp_search::study::Worker {
+        bomp_search::study::Worker::new(Duration::from_secs_f64(self.grace), self.take_overs)
     }
 }
 
@@ -205,7 +205,7 @@ impl Sharing {
 /// worker that dies loses it after the grace time. docs/workers.md has job files for SLURM and
 /// Kubernetes.
 #[derive(clap::Args)]
-pub(crate) struct Worker {
+pub(crate) struct WorkerOptions {
     #[command(flatten)]
     pub(crate) study: Study,
     /// Total number of trials [default: that with which the study was started]
@@ -221,7 +221,7 @@ pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) sharing: Sharing,
     #[command(flatten)]
-    pub(crate) machine: Machine,
+    pub(crate) machine: MachineOptions,
     /// Print events as lines of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -232,7 +232,7 @@ pub(crate) struct Worker {
 
 /// The machine that trains.
 #[derive(clap::Args)]
-pub(crate) struct Machine {
+pub(crate) struct MachineOptions {
     /// Device: cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub(crate) device: String,
@@ -241,7 +241,7 @@ pub(crate) struct Machine {
     pub(crate) threads: Option<u16>,
 }
 
-impl Machine {
+impl MachineOptions {
     /// The number of threads.
     pub(crate) fn threads(&self) -> usize {
         self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, Into::into), usize::from)
@@ -255,7 +255,7 @@ impl Machine {
 /// `{"tell":[{"id":0,"values":{"accuracy":91.2}}]}` with `{"ok":true}`, `{"front":true}` with the
 /// Pareto front. docs/ask-tell.md describes the protocol.
 #[derive(clap::Args)]
-pub(crate) struct AskTell {
+pub(crate) struct AskTellOptions {
     /// The problem: parameters, objectives and limits as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) space: PathBuf,
@@ -273,7 +273,7 @@ pub(crate) struct AskTell {
 /// Print a search space as TOML, to be edited and used with `run --space FILE`; without a name,
 /// list the names
 #[derive(clap::Args)]
-pub(crate) struct Space {
+pub(crate) struct SpaceOptions {
     /// Name of a built-in search space, or a TOML file
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -284,7 +284,7 @@ pub(crate) struct Space {
 
 /// Print a preset as TOML, to be edited and used with `run --preset FILE`; without a name, list the names
 #[derive(clap::Args)]
-pub(crate) struct Preset {
+pub(crate) struct PresetOptions {
     /// Name of a built-in preset
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -295,7 +295,7 @@ pub(crate) struct Preset {
 
 /// Continue a study: the interrupted trial is repeated, then new ones follow
 #[derive(clap::Args)]
-pub(crate) struct Resume {
+pub(crate) struct ResumeOptions {
     #[command(flatten)]
     pub(crate) study: Study,
     /// Total number of trials [default: that with which the study was started, or the number that
@@ -306,12 +306,12 @@ pub(crate) struct Resume {
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) crew: Crew,
+    pub(crate) crew: CrewOptions,
 }
 
 /// List the Pareto front: the trials that no other one beats in both accuracy and size
 #[derive(clap::Args)]
-pub(crate) struct Pareto {
+pub(crate) struct ParetoOptions {
     #[command(flatten)]
     pub(crate) study: StudyOptions,
     /// List at most N trials, spread over the sizes, including the smallest and the largest.
@@ -323,7 +323,7 @@ pub(crate) struct Pareto {
 
 /// Create a study from an export of one, for example from another machine or another store
 #[derive(clap::Args)]
-pub(crate) struct Import {
+pub(crate) struct ImportOptions {
     /// Output of `bomp-search status --json`, or gzipped JSON lines as `cargo xtask study` keeps them
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -336,11 +336,11 @@ pub(crate) struct Import {
 /// The damaged study is not changed. If trials are lost, the others are renumbered, so float
 /// networks that were kept for further policies are not taken over.
 #[derive(clap::Args)]
-pub(crate) struct Salvage {
+pub(crate) struct SalvageOptions {
     #[command(flatten)]
     pub(crate) study: Study,
     /// Folder of the new study, or postgres://USER@HOST/DATABASE?study=NAME
-    #[arg(long, value_name = "STUDY", value_parser = Address)]
+    #[arg(long, value_name = "STUDY", value_parser = StudyParser)]
     pub(crate) into: Location,
     /// Take the configuration from an earlier output of `bomp-search status --json`, if the study's
     /// own is damaged
@@ -352,7 +352,7 @@ pub(crate) struct Salvage {
 ///
 /// Test images are used here and nowhere else. A network that is already finished is not trained again.
 #[derive(clap::Args)]
-pub(crate) struct Finalise {
+pub(crate) struct FinaliseOptions {
     #[command(flatten)]
     pub(crate) study: Study,
     /// Only these trials instead of the whole front: --trial 3,4 or --trial 3 --trial 4
@@ -367,7 +367,7 @@ pub(crate) struct Finalise {
     /// How the networks are quantised: ptq, or qaft to fine-tune them [default: qaft in the modes
     /// qaft-*, else ptq]
     #[arg(long, value_enum)]
-    pub(crate) quantisation: Option<Quantisation>,
+    pub(crate) quantisation: Option<QuantisationMethod>,
     /// Reduce 16-bit weights (--mode jasq), which no device runs, to 8 bits
     #[arg(long)]
     pub(crate) narrow: bool,
@@ -386,7 +386,7 @@ pub(crate) struct Finalise {
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) machine: Machine,
+    pub(crate) machine: MachineOptions,
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -397,7 +397,7 @@ pub(crate) struct Finalise {
 /// Several studies are compared. Works while they run; with --watch the page is kept up to date.
 /// docs/report.md explains how to read it.
 #[derive(clap::Args)]
-pub(crate) struct Report {
+pub(crate) struct ReportOptions {
     #[command(flatten)]
     pub(crate) study: Studies,
     /// Folder for the report [default: `report` in the first study's folder, or in a folder of its name]

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use bomp_search::study::Preset;
 
-use super::{Outcome, options};
+use super::{CommandOutcome, options};
 
 /// Prints a preset, or the names of all.
-pub(crate) fn run(options: &options::Preset) -> Result<Outcome> {
+pub(crate) fn run(options: &options::PresetOptions) -> Result<CommandOutcome> {
     match &options.name {
         Some(name) if options.json => {
             println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&Preset::open(name)?)?))
@@ -20,5 +20,5 @@ pub(crate) fn run(options: &options::Preset) -> Result<Outcome> {
         Some(name) => print!("{}", Preset::text(name)?),
         None => Preset::names().for_each(|name| println!("{name}")),
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

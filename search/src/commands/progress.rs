@@ -10,7 +10,7 @@ use bomp_search::study::{StudyConfig, Trial};
 use bomp_search::train::Signal;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::event::Training;
+use super::event::TrainingEvent;
 use super::pace::{self, Pace};
 use super::table;
 
@@ -81,7 +81,7 @@ pub(crate) trait Listener {
     /// A trial begins; `ended` trials of the study have ended by now, whoever ended them.
     fn begins(&mut self, trial: u64, ended: u64);
     /// Where its training is.
-    fn training(&mut self, training: &Training);
+    fn training(&mut self, training: &TrainingEvent);
     /// This worker has ended a trial.
     fn ended(&mut self, trial: &Trial);
     /// Another worker has taken a trial over from this one.
@@ -144,7 +144,7 @@ impl Bars {
     }
 
     /// Shows where the training of a worker is.
-    pub(crate) fn show(&mut self, worker: usize, training: &Training) {
+    pub(crate) fn show(&mut self, worker: usize, training: &TrainingEvent) {
         let Lane { bar, shown } = &mut self.lanes[worker];
         let prefix = format!("trial {}, {}", training.trial, training.phase);
         if shown.as_ref() != Some(&prefix) {
@@ -215,7 +215,7 @@ impl Listener for Bars {
         self.set_done(ended);
     }
 
-    fn training(&mut self, training: &Training) {
+    fn training(&mut self, training: &TrainingEvent) {
         self.show(0, training);
     }
 

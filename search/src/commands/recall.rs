@@ -18,9 +18,7 @@ const SHOWN: usize = 20;
 pub(super) struct ClassRecall {
     /// Name of the class.
     pub(super) class: String,
-    /// Its test images.
     pub(super) images: usize,
-    /// Classified correctly.
     pub(super) correct: usize,
     /// `correct` out of `images`, 0 to 1; `null` without images.
     pub(super) recall: Option<f64>,

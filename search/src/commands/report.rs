@@ -9,7 +9,7 @@ use bomp_search::study::{Location, StudyConfig, Trial};
 use bomp_search::train::Signal;
 
 use super::progress::Interrupt;
-use super::{Outcome, options};
+use super::{CommandOutcome, options};
 
 /// Seconds after which a page that is still changing loads itself again.
 const REFRESH: u32 = 10;
@@ -26,7 +26,7 @@ struct Loaded {
 }
 
 /// Writes the report, once or until the studies are complete.
-pub(crate) fn run(options: &options::Report) -> Result<Outcome> {
+pub(crate) fn run(options: &options::ReportOptions) -> Result<CommandOutcome> {
     let interrupt = if options.watch { Interrupt::install()? } else { Interrupt::default() };
     let out = options.out.clone().unwrap_or_else(|| options.study[0].files().join("report"));
     let mut written: Option<Vec<Loaded>> = None;
@@ -42,12 +42,12 @@ pub(crate) fn run(options: &options::Report) -> Result<Outcome> {
                 println!("{}", page.display());
             }
             if !follow {
-                return Ok(Outcome::Done);
+                return Ok(CommandOutcome::Done);
             }
             written = Some(studies);
         }
         if interrupt.signal() == Signal::Stop {
-            return Ok(Outcome::Interrupted);
+            return Ok(CommandOutcome::Interrupted);
         }
         std::thread::sleep(LOOK);
     }

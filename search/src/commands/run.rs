@@ -11,15 +11,15 @@ use bomp_search::space::{Limits, Space, SpaceProblem};
 use bomp_search::study::{
     DataConfig, Location, Objective, Preset, Storage, StrategyKind, StudyConfig, Trial,
 };
-use bomp_search::train::{self, FloatNetworks};
+use bomp_search::train::{self, FloatNetworks, Measurer};
 
 use super::event::{Event, Events, Line};
 use super::progress::{Bars, Interrupt, Listener, note};
 use super::trainer::{Machine, Trainer};
-use super::{Outcome, crew, estimate, options, status, table};
+use super::{CommandOutcome, crew, estimate, options, status, table};
 
 /// Starts a study. Everything that can be wrong is found before the study's folder is made.
-pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
+pub(crate) fn start(options: &options::RunOptions) -> Result<CommandOutcome> {
     let device = train::device::parse(&options.crew.machine.device)?;
     let preset = adjusted(options)?;
     let space = Space::open(&preset.space)?;
@@ -59,20 +59,20 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
     let data = DataConfig { summary: Some(summary.clone()), ..data };
     let config = preset.config(options.seed, space, limits, data);
     let data = options.data.data.as_ref().map(|_| path.as_path());
-    let work = Work { study: &options.study, trials: config.trials, crew: &options.crew, device, data };
+    let job = Job { study: &options.study, trials: config.trials, crew: &options.crew, device, data };
     let interrupt = Interrupt::install()?;
     if options.dry_run {
-        let crew = work.estimated_crew();
+        let crew = job.estimated_crew();
         let estimate = estimate::of(&config, &loaded, crew, true, &interrupt);
         return match estimate {
-            _ if interrupt.is_set() => Ok(Outcome::Interrupted),
+            _ if interrupt.is_set() => Ok(CommandOutcome::Interrupted),
             Ok(estimate) if options.crew.json => {
                 println!("{}", bomp_export::text::json(&serde_json::to_string_pretty(&estimate)?));
-                Ok(Outcome::Done)
+                Ok(CommandOutcome::Done)
             }
             Ok(estimate) => {
                 estimate::lines(&estimate, crew).iter().for_each(|line| println!("{line}"));
-                Ok(Outcome::Done)
+                Ok(CommandOutcome::Done)
             }
             Err(error) => Err(error.context("--dry-run: the measurement failed, as the trials would")),
         };
@@ -83,12 +83,12 @@ pub(crate) fn start(options: &options::Run) -> Result<Outcome> {
         let worker = options.crew.sharing.worker().id;
         Line { worker, event: Event::Data { summary: Box::new(summary) } }.print();
     }
-    let seconds = work.say_estimate(&config, &loaded, &interrupt);
-    work.search(&mut *store, loaded, seconds, interrupt)
+    let seconds = job.say_estimate(&config, &loaded, &interrupt);
+    job.search(&mut *store, loaded, seconds, interrupt)
 }
 
 /// Goes on with a study.
-pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
+pub(crate) fn resume(options: &options::ResumeOptions) -> Result<CommandOutcome> {
     let device = train::device::parse(&options.crew.machine.device)?;
     let mut store = options.study.open()?;
     let _lock = options.study.lock()?;
@@ -108,18 +108,18 @@ pub(crate) fn resume(options: &options::Resume) -> Result<Outcome> {
     if let Some(summary) = &store.config().data.summary {
         note(summary.to_string().trim_end());
     }
-    let work = Work { study: &options.study, trials, crew: &options.crew, device, data };
+    let job = Job { study: &options.study, trials, crew: &options.crew, device, data };
     // What its trials have taken tells more than a measurement.
     let past = store.trials()?;
     let seconds: Vec<f64> =
         past.iter().filter_map(Trial::measured).map(|measured| measured.seconds).collect();
     let mean = seconds.iter().sum::<f64>() / seconds.len().max(1) as f64;
-    let seconds = (!seconds.is_empty()).then(|| mean / work.estimated_crew().abreast());
-    work.search(&mut *store, loaded, seconds, Interrupt::install()?)
+    let seconds = (!seconds.is_empty()).then(|| mean / job.estimated_crew().abreast());
+    job.search(&mut *store, loaded, seconds, Interrupt::install()?)
 }
 
 /// The preset with what the user set.
-fn adjusted(options: &options::Run) -> Result<Preset> {
+fn adjusted(options: &options::RunOptions) -> Result<Preset> {
     let mut preset = Preset::open(&options.preset)?;
     let training = &options.training;
     let adjust = |config: &mut TrainConfig, epochs: Option<f64>, qaft_epochs: Option<f64>| {
@@ -152,30 +152,30 @@ fn adjusted(options: &options::Run) -> Result<Preset> {
     Ok(preset)
 }
 
-/// Sets `place` if there is a value to set it to.
-fn set<T>(place: &mut T, value: Option<T>) {
+/// Sets `field` if there is a value to set it to.
+fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
-        *place = value;
+        *field = value;
     }
 }
 
 /// Trials in a study that is there, and who is to do them.
-pub(super) struct Work<'a> {
+pub(super) struct Job<'a> {
     pub(super) study: &'a Location,
     pub(super) trials: u64,
-    pub(super) crew: &'a options::Crew,
+    pub(super) crew: &'a options::CrewOptions,
     pub(super) device: tch::Device,
     /// Where the data are, if the study does not know.
     pub(super) data: Option<&'a std::path::Path>,
 }
 
-impl Work<'_> {
+impl Job<'_> {
     /// Who will work, as an estimate needs it.
-    fn estimated_crew(&self) -> estimate::Crew {
+    fn estimated_crew(&self) -> estimate::WorkerPool {
         let (workers, machine) = (usize::from(self.crew.workers), &self.crew.machine);
         // Of several workers each has one thread, unless told otherwise.
         let threads = if workers == 1 { machine.threads() } else { machine.threads.map_or(1, usize::from) };
-        estimate::Crew { workers, machine: Machine { device: self.device, threads } }
+        estimate::WorkerPool { workers, machine: Machine { device: self.device, threads } }
     }
 
     /// Says what the search will cost, and returns the seconds from the end of one trial to that of the next. That nothing can
@@ -205,7 +205,7 @@ impl Work<'_> {
         loaded: StudyData,
         seconds: Option<f64>,
         interrupt: Interrupt,
-    ) -> Result<Outcome> {
+    ) -> Result<CommandOutcome> {
         let show = self.study;
         let named = text::argument(&show.to_string());
         let done = ended(store)?;
@@ -224,7 +224,7 @@ impl Work<'_> {
                 note(&format!(
                     "stopped after {finished} finished trials; `bomp-search resume --study {named}` goes on"
                 ));
-                return Ok(Outcome::Interrupted);
+                return Ok(CommandOutcome::Interrupted);
             }
             Ending::Exhausted => note("every network within the limits has been tried"),
             Ending::Complete => {}
@@ -238,10 +238,9 @@ impl Work<'_> {
         note(&format!(
             "{finished} finished trials; `bomp-search pareto --study {named}` shows the best, `finalise` finishes them"
         ));
-        Ok(Outcome::Done)
+        Ok(CommandOutcome::Done)
     }
 
-    /// In this process.
     fn alone(
         &self,
         store: &mut dyn Storage,
@@ -250,7 +249,7 @@ impl Work<'_> {
         interrupt: Interrupt,
     ) -> Result<Ending> {
         let floats = FloatNetworks::new(self.study.files().join("float"), self.study.is_folder());
-        let machine = Machine { device: self.device, threads: self.crew.machine.threads() };
+        let threads = self.crew.machine.threads();
         let worker = self.crew.sharing.worker();
         let trials = store.trials()?;
         let listener: Box<dyn Listener> = if self.crew.json {
@@ -258,7 +257,8 @@ impl Work<'_> {
         } else {
             Box::new(Bars::new("trials", done, self.trials, 1, seconds).watching(store.config(), trials))
         };
-        let mut trainer = Trainer::new(store.config(), floats, &loaded, machine, listener, interrupt)?;
+        let measurer = Measurer::new(store.config(), &loaded, floats, self.device, threads)?;
+        let mut trainer = Trainer::new(measurer, listener, interrupt);
         drop(loaded);
         Ok(session::run(store, &worker, self.trials, &mut trainer)?)
     }

@@ -6,13 +6,12 @@ use anyhow::{Result, ensure};
 use bomp_export::text;
 use bomp_search::study::{Archive, Salvaged, Trial, salvage};
 
-use super::{Outcome, options};
+use super::{CommandOutcome, options};
 
 /// Lost trials that are named one by one.
 const NAMED: usize = 10;
 
-/// Makes the study.
-pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
+pub(crate) fn run(options: &options::SalvageOptions) -> Result<CommandOutcome> {
     let printed = options.config.as_deref().map(Archive::open).transpose()?;
     let config = printed.map(|archive| archive.config);
     ensure!(
@@ -40,15 +39,15 @@ pub(crate) fn run(options: &options::Salvage) -> Result<Outcome> {
         None if lost.is_empty() => println!("nothing was lost"),
         None => {}
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-/// Gives the trials new numbers, their places. A trial whose leading trial is lost stands for itself.
+/// Gives the trials new numbers, without gaps. A trial whose weights came from one that is lost stands for itself.
 fn moved_up(trials: Vec<Trial>) -> Vec<Trial> {
-    let places: BTreeMap<u64, u64> = (0..).zip(&trials).map(|(place, trial)| (trial.number, place)).collect();
+    let numbers: BTreeMap<u64, u64> = (0..).zip(&trials).map(|(new, trial)| (trial.number, new)).collect();
     let moved = |trial: Trial| {
-        let lead = trial.lead.and_then(|lead| places.get(&lead).copied());
-        Trial { number: places[&trial.number], lead, ..trial }
+        let weights_from = trial.weights_from.and_then(|weights_from| numbers.get(&weights_from).copied());
+        Trial { number: numbers[&trial.number], weights_from, ..trial }
     };
     trials.into_iter().map(moved).collect()
 }
@@ -60,18 +59,18 @@ mod tests {
     use bomp_search::study::TrialState;
 
     #[test]
-    fn leads_follow_their_trials() {
+    fn references_follow_their_trials() {
         let space = Space::open("extended").unwrap();
         let smallest = vec![0; space.genes().len()];
         let genotype = space.genotype(&smallest);
         let usage = Usage::of(&space.network(&genotype));
-        let trial = |number, lead| {
+        let trial = |number, weights_from| {
             let genotype = genotype.clone();
-            Trial { number, genotype, usage, lead, worker: None, state: TrialState::Running }
+            Trial { number, genotype, usage, weights_from, worker: None, state: TrialState::Running }
         };
         let left = vec![trial(1, None), trial(3, Some(1)), trial(4, Some(2))];
         let moved = moved_up(left);
-        let shown: Vec<_> = moved.iter().map(|trial| (trial.number, trial.lead)).collect();
+        let shown: Vec<_> = moved.iter().map(|trial| (trial.number, trial.weights_from)).collect();
         assert_eq!(shown, [(0, None), (1, Some(0)), (2, None)]);
     }
 }

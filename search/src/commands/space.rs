@@ -4,10 +4,10 @@ use anyhow::Result;
 use bomp_export::text;
 use bomp_search::space::Space;
 
-use super::{Outcome, options};
+use super::{CommandOutcome, options};
 
 /// Prints a space, or the names of all.
-pub(crate) fn run(options: &options::Space) -> Result<Outcome> {
+pub(crate) fn run(options: &options::SpaceOptions) -> Result<CommandOutcome> {
     match &options.name {
         Some(name) if options.json => {
             println!("{}", text::json(&serde_json::to_string_pretty(Space::open(name)?.definition())?));
@@ -22,5 +22,5 @@ pub(crate) fn run(options: &options::Space) -> Result<Outcome> {
         }
         None => Space::names().for_each(|name| println!("{name}")),
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use bomp_export::text;
-use bomp_search::report::data::{Belief, Corner, Importance};
+use bomp_search::report::data::{Corner, Importance, SurrogateSummary};
 use bomp_search::report::{Finished, Report, Source};
 use bomp_search::study::{Storage, StudyConfig, Trial};
 use serde::Serialize;
 
-use super::{Outcome, StudyOptions, csv, table};
+use super::{CommandOutcome, StudyOptions, csv, table};
 
 /// Genes that the terminal names.
 const GENES: usize = 5;
@@ -34,11 +34,11 @@ struct Status<'a> {
 }
 
 /// Prints the state of a study.
-pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
+pub(crate) fn run(options: &StudyOptions) -> Result<CommandOutcome> {
     let (config, trials) = options.study.read()?;
     if options.csv {
         print!("{}", csv::of(&trials));
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
     let config = &config;
     let source = Source { name: "", config, trials: &trials, finished: &Finished::default() };
@@ -58,12 +58,12 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
         reference: study.reference,
         remarks: &study.remarks,
         front: &study.front,
-        importance: study.surrogate.as_ref().map_or(&[][..], |belief| &belief.importance),
+        importance: study.surrogate.as_ref().map_or(&[][..], |summary| &summary.importance),
         trials: &trials,
     };
     if options.json {
         println!("{}", text::json(&serde_json::to_string_pretty(&status)?));
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
     let Status { given_up, failed, running, trained_images, saved_images, hypervolume, .. } = status;
     println!(
@@ -81,12 +81,12 @@ pub(crate) fn run(options: &StudyOptions) -> Result<Outcome> {
     );
     println!("{}", table::heading(config.objective));
     trials.iter().for_each(|trial| println!("{}", table::line(trial)));
-    if let Some(belief) = &study.surrogate {
+    if let Some(summary) = &study.surrogate {
         println!("front by rising size: trials {}", join(study.front.iter().map(u64::to_string)));
-        println!("{}", surrogate(belief));
+        println!("{}", surrogate(summary));
     }
     study.remarks.iter().for_each(|remark| println!("note: {remark}"));
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// What is bad about the figures of a study, and what to do about it.
@@ -106,15 +106,15 @@ pub(super) fn corner(config: &StudyConfig) -> String {
 }
 
 /// How far the surrogate can be trusted, and what it thinks matters.
-fn surrogate(belief: &Belief) -> String {
+fn surrogate(summary: &SurrogateSummary) -> String {
     let gene = |gene: &Importance| format!("{} {:.2}", gene.gene, 100.0 * gene.effect);
     format!(
         "surrogate: leave-one-out error {:.2} points, {} of {} trials within their 95 % interval; changing one gene moves \
          the accuracy it expects by, in points: {}",
-        100.0 * belief.error,
-        belief.held,
-        belief.predictions.len(),
-        join(belief.importance.iter().take(GENES).map(gene))
+        100.0 * summary.error,
+        summary.held,
+        summary.predictions.len(),
+        join(summary.importance.iter().take(GENES).map(gene))
     )
 }
 

@@ -22,10 +22,10 @@ pub(crate) struct Studies(Vec<Location>);
 #[group(required = true, multiple = false)]
 struct One {
     /// Folder of the study, or postgres://USER@HOST/DATABASE?study=NAME (the password: PGPASSWORD or ~/.pgpass)
-    #[arg(value_name = "STUDY", value_parser = Address)]
+    #[arg(value_name = "STUDY", value_parser = StudyParser)]
     name: Option<Location>,
     /// The same, as an option
-    #[arg(long = "study", id = "study", value_name = "STUDY", value_parser = Address)]
+    #[arg(long = "study", id = "study", value_name = "STUDY", value_parser = StudyParser)]
     option: Option<Location>,
 }
 
@@ -33,10 +33,10 @@ struct One {
 #[group(required = true, multiple = true)]
 struct Several {
     /// Folders of studies, or postgres://USER@HOST/DATABASE?study=NAME (the password: PGPASSWORD or ~/.pgpass)
-    #[arg(value_name = "STUDY", value_parser = Address)]
+    #[arg(value_name = "STUDY", value_parser = StudyParser)]
     names: Vec<Location>,
     /// The same, as an option; may be given several times
-    #[arg(long = "study", id = "study", value_name = "STUDY", value_parser = Address)]
+    #[arg(long = "study", id = "study", value_name = "STUDY", value_parser = StudyParser)]
     options: Vec<Location>,
 }
 
@@ -65,8 +65,8 @@ impl Deref for Studies {
 impl FromArgMatches for Study {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let One { name, option } = One::from_arg_matches(matches)?;
-        let place = name.or(option).ok_or_else(|| Error::new(ErrorKind::MissingRequiredArgument))?;
-        Ok(Self(place))
+        let location = name.or(option).ok_or_else(|| Error::new(ErrorKind::MissingRequiredArgument))?;
+        Ok(Self(location))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
@@ -110,9 +110,9 @@ impl Args for Studies {
 
 /// Reads an address. clap's own refusals repeat the value, so these are made here.
 #[derive(Clone, Copy)]
-pub(crate) struct Address;
+pub(crate) struct StudyParser;
 
-impl TypedValueParser for Address {
+impl TypedValueParser for StudyParser {
     type Value = Location;
 
     fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Location, Error> {

@@ -2,13 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
-use bomp_search::data::StudyData;
 use bomp_search::session::{Assignment, Evaluation, Evaluator};
-use bomp_search::study::{StudyConfig, Trial};
-use bomp_search::train::{FloatNetworks, Measurer, Observer, Progress, Signal};
+use bomp_search::study::Trial;
+use bomp_search::train::{Measurer, Observer, Progress, Signal};
 
-use super::event::Training;
+use super::event::TrainingEvent;
 use super::progress::{Interrupt, Listener};
 
 /// What a worker trains on.
@@ -26,17 +24,9 @@ pub(super) struct Trainer {
 }
 
 impl Trainer {
-    /// For a study, with the images of `loaded` on the device.
-    pub(super) fn new(
-        config: &StudyConfig,
-        floats: FloatNetworks,
-        loaded: &StudyData,
-        Machine { device, threads }: Machine,
-        listener: Box<dyn Listener>,
-        interrupt: Interrupt,
-    ) -> Result<Self> {
-        let images = (&loaded.training, &loaded.validation);
-        Ok(Self { measurer: Measurer::new(config, images, floats, device, threads)?, listener, interrupt })
+    /// Measures with `measurer`.
+    pub(super) fn new(measurer: Measurer, listener: Box<dyn Listener>, interrupt: Interrupt) -> Self {
+        Self { measurer, listener, interrupt }
     }
 }
 
@@ -50,7 +40,7 @@ struct Watched<'a> {
 
 impl Observer for Watched<'_> {
     fn progress(&mut self, progress: Progress) -> Signal {
-        self.listener.training(&Training::new(self.trial, &progress));
+        self.listener.training(&TrainingEvent::new(self.trial, &progress));
         if self.lost.load(Ordering::Relaxed) { Signal::Stop } else { self.interrupt.signal() }
     }
 
@@ -82,7 +72,7 @@ impl Evaluator for Trainer {
         self.interrupt.is_set()
     }
 
-    fn has_float(&self, lead: u64) -> bool {
-        self.measurer.floats().has(lead)
+    fn has_float(&self, trial: u64) -> bool {
+        self.measurer.floats().has(trial)
     }
 }

@@ -3,16 +3,16 @@
 use anyhow::Result;
 use bomp_search::data::StudyData;
 use bomp_search::session::{self, Ending};
-use bomp_search::train::{self, FloatNetworks};
+use bomp_search::train::{self, FloatNetworks, Measurer};
 
 use super::event::Events;
 use super::progress::{Bars, Interrupt, Listener, note};
 use super::run::ended;
-use super::trainer::{Machine, Trainer};
-use super::{Outcome, options, table};
+use super::trainer::Trainer;
+use super::{CommandOutcome, options, table};
 
 /// Works until the study is complete.
-pub(crate) fn run(options: &options::Worker) -> Result<Outcome> {
+pub(crate) fn run(options: &options::WorkerOptions) -> Result<CommandOutcome> {
     let device = train::device::parse(&options.machine.device)?;
     let mut store = options.study.open()?;
     let trials = options.trials.unwrap_or(store.config().trials);
@@ -26,15 +26,15 @@ pub(crate) fn run(options: &options::Worker) -> Result<Outcome> {
         note(&table::heading(store.config().objective));
         Box::new(Bars::new("trials", ended(&mut *store)?, trials, 1, None))
     };
-    let machine = Machine { device, threads: options.machine.threads() };
     let folder = options.floats.clone().unwrap_or_else(|| options.study.files().join("float"));
     let floats = FloatNetworks::new(folder, options.study.is_folder() && options.floats.is_none());
-    let mut trainer = Trainer::new(store.config(), floats, &loaded, machine, listener, interrupt)?;
+    let measurer = Measurer::new(store.config(), &loaded, floats, device, options.machine.threads())?;
+    let mut trainer = Trainer::new(measurer, listener, interrupt);
     drop(loaded);
     let ending = session::run(&mut *store, &worker, trials, &mut trainer)?;
     drop(trainer);
     match ending {
-        Ending::Interrupted => Ok(Outcome::Interrupted),
-        Ending::Complete | Ending::Exhausted => Ok(Outcome::Done),
+        Ending::Interrupted => Ok(CommandOutcome::Interrupted),
+        Ending::Complete | Ending::Exhausted => Ok(CommandOutcome::Done),
     }
 }

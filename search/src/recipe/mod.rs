@@ -11,7 +11,7 @@ use thiserror::Error;
 
 pub use augmentation::Augmentation;
 pub use class_weights::ClassWeights;
-pub use mode::{Mode, Quantisation};
+pub use mode::{Mode, QuantisationMethod};
 pub use schedule::Schedule;
 
 /// A value that makes no sense.

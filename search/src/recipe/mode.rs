@@ -38,7 +38,7 @@ pub enum Mode {
 /// How a trained float network becomes a quantised one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Quantisation {
+pub enum QuantisationMethod {
     /// It does not: the float network is scored.
     None,
     /// Post-training quantisation.
@@ -47,7 +47,7 @@ pub enum Quantisation {
     Qaft,
 }
 
-impl Quantisation {
+impl QuantisationMethod {
     /// Its name on the command line and in files.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -73,21 +73,21 @@ impl Mode {
 
     /// What is done to a trial's network before it is scored.
     #[must_use]
-    pub fn in_the_loop(self) -> Quantisation {
+    pub fn in_the_loop(self) -> QuantisationMethod {
         match self {
-            Self::QaftMp | Self::Qaft4 | Self::Qaft8 => Quantisation::Qaft,
-            Self::PtqMp | Self::Ptq8 | Self::Jasq => Quantisation::Ptq,
-            Self::Float => Quantisation::None,
+            Self::QaftMp | Self::Qaft4 | Self::Qaft8 => QuantisationMethod::Qaft,
+            Self::PtqMp | Self::Ptq8 | Self::Jasq => QuantisationMethod::Ptq,
+            Self::Float => QuantisationMethod::None,
         }
     }
 
     /// What is done to a network of the front, unless the user says otherwise. A device needs some
     /// quantisation.
     #[must_use]
-    pub fn afterwards(self) -> Quantisation {
+    pub fn afterwards(self) -> QuantisationMethod {
         match self.in_the_loop() {
-            Quantisation::Qaft => Quantisation::Qaft,
-            Quantisation::Ptq | Quantisation::None => Quantisation::Ptq,
+            QuantisationMethod::Qaft => QuantisationMethod::Qaft,
+            QuantisationMethod::Ptq | QuantisationMethod::None => QuantisationMethod::Ptq,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How many networks a space holds, exactly.
 //!
-//! Whether a block is present decides which other genes act: its own, and which places of the reductions differ in
+//! Whether a block is present decides which other genes act: its own, and which positions of the reductions differ in
 //! effect. So the sum runs over the sets of present blocks, and within one set the genes are independent:
 //!
 //! sum over sets P of E(P) x prod over blocks b in P of C(b) x C(stem) x C(conv2) x C(classifier)
@@ -74,7 +74,7 @@ fn raw_architectures(definition: &Definition) -> BigUint {
             b.repetitions.choices.len(),
         ]
     });
-    let reductions = definition.reductions.iter().map(|places| places.choices.len());
+    let reductions = definition.reductions.iter().map(|positions| positions.choices.len());
     let ends = [definition.stem.stride.choices.len(), definition.conv2.filters.choices.len()];
     blocks.chain(reductions).chain(ends).map(BigUint::from).product()
 }
@@ -142,5 +142,9 @@ fn presences(blocks: &[BlockDefinition]) -> impl Iterator<Item = Vec<bool>> {
 /// The number of different effects that the reductions can have.
 fn effects(definition: &Definition, presence: &[bool]) -> usize {
     let combinations = reductions::combinations(&definition.reductions);
-    combinations.iter().map(|places| reductions::strides(presence, places)).collect::<HashSet<_>>().len()
+    combinations
+        .iter()
+        .map(|positions| reductions::strides(presence, positions))
+        .collect::<HashSet<_>>()
+        .len()
 }

@@ -78,9 +78,9 @@ fn check_reductions(definition: &Definition) -> Result<(), Problem> {
     if reductions.len() > MAX_REDUCTIONS {
         return fail("reductions", format!("there are {}, give at most {MAX_REDUCTIONS}", reductions.len()));
     }
-    for (index, places) in reductions.iter().enumerate() {
+    for (index, positions) in reductions.iter().enumerate() {
         let range = format!("0 to {}, the numbers of the blocks that another one follows", blocks - 1);
-        choice(&format!("reduction {}", index + 1), places, |place| place < blocks, &range)?;
+        choice(&format!("reduction {}", index + 1), positions, |position| position < blocks, &range)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The way between points (indices of choices) and genotypes (values).
 //!
-//! [`Genes::genotype`] is the one place that knows which genes act: it reads no others. [`Genes::point`] sets the others
+//! [`Genes::genotype`] is the one function that knows which genes act: it reads no others. [`Genes::point`] sets the others
 //! to the seed's value, merges width multipliers that give the same numbers of filters and reductions that have the same
 //! effect. So `point(genotype(p))` is the canonical form of p.
 
@@ -51,7 +51,7 @@ impl Genes {
                 .reductions
                 .iter()
                 .zip(&self.reductions)
-                .map(|(places, &locus)| places.value(locus, point))
+                .map(|(positions, &locus)| positions.value(locus, point))
                 .collect(),
         }
     }
@@ -110,14 +110,14 @@ impl Genes {
         }
         put.set("classifier.bits", self.classifier_bits, bits, genotype.classifier.bits)?;
         put.length("reductions_after", genotype.reductions_after.len(), definition.reductions.len())?;
-        let places = definition.reductions.iter().zip(&self.reductions);
-        for (&place, (choice, &locus)) in genotype.reductions_after.iter().zip(places.clone()) {
-            put.set("reductions_after", locus, choice, place)?;
+        let positions = definition.reductions.iter().zip(&self.reductions);
+        for (&position, (choice, &locus)) in genotype.reductions_after.iter().zip(positions.clone()) {
+            put.set("reductions_after", locus, choice, position)?;
         }
         let present: Vec<bool> = genotype.blocks.iter().map(Option::is_some).collect();
         let canonical = reductions::canonical(&definition.reductions, &present, &genotype.reductions_after);
-        for (place, (choice, &locus)) in canonical.into_iter().zip(places) {
-            put.set("reductions_after", locus, choice, place)?;
+        for (position, (choice, &locus)) in canonical.into_iter().zip(positions) {
+            put.set("reductions_after", locus, choice, position)?;
         }
         Ok(point)
     }

@@ -8,53 +8,36 @@ use super::limits::Usage;
 
 /// A search space could not be made, or a genotype is not of it.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum SpaceError {
     /// The file of a space could not be read.
     #[error("{path}: cannot be read: {source} (give the TOML file of a search space, or one of {built_in})")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
         /// The names that need no file.
         built_in: String,
     },
     /// The text is not TOML, or a field is missing, unknown or of the wrong type.
     #[error("{path}, line {line}: {message}")]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Line, counted from 1.
-        line: usize,
-        /// What is wrong.
-        message: String,
-    },
+    Syntax { path: PathBuf, line: usize, message: String },
     /// A field has a value that no network could be built from.
     #[error("{origin}: {field}: {problem}")]
     Field {
         /// The file, or the name of the space.
         origin: String,
-        /// The field.
         field: String,
         /// What is wrong and what would be right.
         problem: String,
     },
     /// A genotype has a value that the space does not offer.
     #[error("{gene} is {value}, but the search space `{space}` has {offered}")]
-    Gene {
-        /// The gene.
-        gene: String,
-        /// Its value.
-        value: String,
-        /// Name of the space.
-        space: String,
-        /// What there is instead.
-        offered: String,
-    },
+    Gene { gene: String, value: String, space: String, offered: String },
 }
 
 /// No network of the space is within the limits.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum LimitsError {
     /// One limit alone is below what any network of the space needs.
     #[error(
@@ -64,11 +47,9 @@ pub enum LimitsError {
     Impossible {
         /// The unit and what it counts.
         what: &'static str,
-        /// The limit.
         limit: u64,
         /// The smallest that can be reached.
         smallest: u64,
-        /// Name of the space.
         space: String,
     },
     /// Each limit could be met, but no network was found that meets all.
@@ -78,7 +59,6 @@ pub enum LimitsError {
         .smallest.bytes, .smallest.ram, .smallest.macs
     )]
     Together {
-        /// Name of the space.
         space: String,
         /// The network that exceeds the limits least.
         nearest: Usage,

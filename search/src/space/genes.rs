@@ -98,8 +98,8 @@ impl Genes {
         let conv2 = filters.choices.iter().any(|&f| f > 0);
         let conv2_bits = if conv2 { bits(&mut list, "conv2".into()) } else { None };
         let classifier_bits = bits(&mut list, "classifier".into());
-        let reductions = definition.reductions.iter().enumerate().map(|(index, places)| {
-            list.add(format!("reduction{}", index + 1), places, |p| p as f64, Role::Reduction)
+        let reductions = definition.reductions.iter().enumerate().map(|(index, positions)| {
+            list.add(format!("reduction{}", index + 1), positions, |p| p as f64, Role::Reduction)
         });
         let reductions = reductions.collect();
         Self {

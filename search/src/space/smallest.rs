@@ -5,7 +5,7 @@
 //! takes depends on the rest of the network through the shape that enters it and its stride alone. With those and the
 //! block's width fixed, the output is fixed too, and a smaller kernel, expansion, repetition (at least 1) or bit width
 //! never takes more of anything, so the smallest of each is optimal. All other genes are enumerated: presence, widths,
-//! conv2, the stem's stride, the places of the reductions. (They are not monotone: an absent block may cost bytes,
+//! conv2, the stem's stride, the positions of the reductions. (They are not monotone: an absent block may cost bytes,
 //! because the next one then expands more channels.) So the bytes and MACs found are the minimum, and so is the RAM
 //! wherever the planner meets its lower bound on the network found.
 
@@ -157,11 +157,11 @@ impl<'a> Search<'a> {
     fn best(&mut self, objective: Objective, cap: usize) -> Option<Genotype> {
         let mut best: Option<(f64, Genotype)> = None;
         for &stride in &self.definition.stem.stride.choices {
-            for places in reductions::combinations(&self.definition.reductions) {
-                for (state, route) in self.routes(objective, cap, stride, &places) {
+            for positions in reductions::combinations(&self.definition.reductions) {
+                for (state, route) in self.routes(objective, cap, stride, &positions) {
                     for &filters in &self.definition.conv2.filters.choices {
-                        let genotype = self.smallest_with(stride, &places, &route.widths, filters);
-                        let part = self.head(state, &genotype);
+                        let genotype = self.smallest_with(stride, &positions, &route.widths, filters);
+                        let part = self.head(Shape::new(state.0, state.1, state.2), &genotype);
                         let value = objective.extend(route.value, &part);
                         if part.peak <= cap && best.as_ref().is_none_or(|(least, _)| value < *least) {
                             best = Some((value, genotype));
@@ -179,12 +179,12 @@ impl<'a> Search<'a> {
         objective: Objective,
         cap: usize,
         stride: usize,
-        places: &[usize],
+        positions: &[usize],
     ) -> BTreeMap<State, Route> {
         let definition = self.definition;
         let mut routes = BTreeMap::new();
         for (index, block) in definition.blocks.iter().enumerate() {
-            let halved = 1 << places.iter().filter(|&&place| place == index).count();
+            let halved = 1 << positions.iter().filter(|&&position| position == index).count();
             let mut next: BTreeMap<State, Route> = BTreeMap::new();
             let mut offer = |state: State, route: Route| {
                 if next.get(&state).is_none_or(|known| route.value < known.value) {
@@ -237,8 +237,8 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn head(&self, (height, width, channels, _): State, genotype: &Genotype) -> Part {
-        let mut chain = Chain::new(Shape::new(height, width, channels));
+    fn head(&self, input: Shape, genotype: &Genotype) -> Part {
+        let mut chain = Chain::new(input);
         chain.head(self.definition, genotype.conv2, genotype.classifier.bits);
         measure(&chain.network, chain.network.layers.len())
     }
@@ -246,7 +246,7 @@ impl<'a> Search<'a> {
     fn smallest_with(
         &self,
         stride: usize,
-        places: &[usize],
+        positions: &[usize],
         widths: &[Option<f64>],
         filters: usize,
     ) -> Genotype {
@@ -258,7 +258,7 @@ impl<'a> Search<'a> {
             blocks: widths.iter().enumerate().map(block).collect(),
             conv2: (filters > 0).then_some(Conv2Genes { filters, bits }),
             classifier: ClassifierGenes { bits },
-            reductions_after: places.to_vec(),
+            reductions_after: positions.to_vec(),
         }
     }
 }

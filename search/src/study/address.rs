@@ -53,7 +53,7 @@ impl FromStr for Address {
         let name = value("study").unwrap_or("study");
         let base = if others.is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
         // The text may hold a password, so it is not repeated.
-        let wrong = |problem| StoreError::Address { place: "postgres://…".into(), problem };
+        let wrong = |problem| StoreError::Address { location: "postgres://…".into(), problem };
         if let Some(name) = twice {
             return Err(wrong(format!("{name} is given more than once: state it once")));
         }

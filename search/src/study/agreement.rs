@@ -7,23 +7,23 @@ use std::collections::BTreeMap;
 
 use super::Trial;
 use super::log::Log;
-use super::record::{self, Record};
+use super::record::{self, StoredTrial};
 use super::rows::{self, Ends};
 use super::storage::StoreError;
 
-/// All trials in the order of their numbers, of these rows of the database at `place` and of the log. Both were read while
+/// All trials in the order of their numbers, of these rows of the database at `location` and of the log. Both were read while
 /// nobody could change the database.
 pub(super) fn trials(
-    records: Vec<Record>,
+    records: Vec<StoredTrial>,
     ends: &Ends,
     log: &Log,
-    place: &str,
+    location: &str,
 ) -> Result<Vec<Trial>, StoreError> {
     log.expect(ends.count, &ends.last)?;
     let count = records.iter().filter(|record| record.state != "running").count() as u64;
     if count != ends.count {
         let cause = format!("{count} trials have ended, but there were {}", ends.count);
-        return Err(rows::damaged(place, &cause));
+        return Err(rows::damaged(location, &cause));
     }
     let mut logged = BTreeMap::new();
     for (index, trial) in log.trials().iter().enumerate() {
@@ -31,11 +31,11 @@ pub(super) fn trials(
             return Err(log.damaged(&format!("trial {} ends twice", trial.number)));
         }
     }
-    let mut trials = record::trials(records, place)?;
+    let mut trials = record::trials(records, location)?;
     if let Some((&number, _)) = logged.last_key_value()
         && number >= trials.len() as u64
     {
-        return Err(StoreError::Missing { place: place.to_owned(), number: trials.len() as u64 });
+        return Err(StoreError::Missing { location: location.to_owned(), number: trials.len() as u64 });
     }
     for trial in &mut trials {
         let number = trial.number;
@@ -45,7 +45,7 @@ pub(super) fn trials(
             None if trial.is_running() => {}
             _ => {
                 return Err(rows::damaged(
-                    place,
+                    location,
                     &format!("trial {number} is not what {} says", super::log::FILE),
                 ));
             }

@@ -29,6 +29,7 @@ pub struct Archive {
 
 /// Why a file is of no use. One line that names it.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum ArchiveError {
     /// It cannot be read.
     #[error("{0}")]
@@ -36,7 +37,6 @@ pub enum ArchiveError {
     /// It holds no study, or one that contradicts itself.
     #[error("{path}: {problem}")]
     Content {
-        /// The file.
         path: PathBuf,
         /// What is wrong, and where.
         problem: String,

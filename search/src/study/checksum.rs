@@ -5,7 +5,6 @@ use bomp_export::files;
 /// Characters of a checksum.
 pub(super) const DIGITS: usize = 16;
 
-/// Of these bytes.
 pub(super) fn of(bytes: &[u8]) -> String {
     let mut text = files::sha256(bytes);
     text.truncate(DIGITS);

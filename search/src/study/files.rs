@@ -21,7 +21,7 @@ pub(super) const JOURNAL: &str = "study.sqlite-journal";
 pub(super) const WAL: &str = "study.sqlite-wal";
 
 /// How long another process may take to make the study.
-const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -32,7 +32,7 @@ pub(super) fn create(folder: &Path, config: &StudyConfig, trials: &[Trial]) -> R
     if folder.join(FILE).exists() {
         // One that is damaged is told as such: nobody can go on with it.
         view::read(folder)?;
-        return Err(StoreError::Exists { place: folder.display().to_string() });
+        return Err(StoreError::Exists { location: folder.display().to_string() });
     }
     if let Some(error) = orphan(folder) {
         return Err(error);
@@ -42,17 +42,17 @@ pub(super) fn create(folder: &Path, config: &StudyConfig, trials: &[Trial]) -> R
 
 /// Writes database and log; the caller holds the lock of the folder.
 pub(super) fn write(folder: &Path, config: &StudyConfig, trials: &[Trial]) -> Result<(), StoreError> {
-    let place = folder.join(FILE).display().to_string();
-    let (bytes, count, last) = log::whole(config, trials, &place)?;
-    let database = rows::image(config, trials, &Ends { count, last }, &place)?;
+    let location = folder.join(FILE).display().to_string();
+    let (bytes, count, last) = log::whole(config, trials, &location)?;
+    let database = rows::image(config, trials, &Ends { count, last }, &location)?;
     let io = |WriteError { path, source }| StoreError::Io { path, cause: source };
     files::write(&folder.join(log::NEW), &bytes).map_err(io)?;
     files::write(&folder.join(FILE), &database).map_err(io)?;
-    settle(folder)
+    finish_rename(folder)
 }
 
 /// Gives the log its name, if the process that made the study did not get there.
-pub(super) fn settle(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn finish_rename(folder: &Path) -> Result<(), StoreError> {
     let [new, log] = [log::NEW, log::FILE].map(|name| folder.join(name));
     if log.exists() || !new.exists() {
         return Ok(());
@@ -69,8 +69,8 @@ pub(super) fn orphan(folder: &Path) -> Option<StoreError> {
     let left = [log::FILE, WAL, JOURNAL];
     let holds = |name: &&str| folder.join(name).metadata().is_ok_and(|file| file.len() > 0);
     let left = left.into_iter().find(holds)?;
-    let place = folder.join(FILE).display().to_string();
-    Some(rows::damaged(&place, &format!("it is missing, but {left} of the study is there")))
+    let location = folder.join(FILE).display().to_string();
+    Some(rows::damaged(&location, &format!("it is missing, but {left} of the study is there")))
 }
 
 /// Keeps other processes from making a study in `folder`, or bringing it up to date, until it is dropped.
@@ -81,9 +81,9 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < RETRY_TIMEOUT => std::thread::sleep(LOOK),
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse { place: folder.display().to_string() });
+                return Err(StoreError::InUse { location: folder.display().to_string() });
             }
             Err(TryLockError::Error(cause)) => return Err(no_locks(folder, &cause)),
         }

@@ -55,8 +55,8 @@ pub(super) fn parse<T: DeserializeOwned>(
 fn at_line(text: &str, error: &toml::de::Error) -> String {
     let index = text[..error.span().map_or(0, |span| span.start)].matches('\n').count();
     let name = text.lines().nth(index).and_then(|line| Some(line.split_once('=')?.0.trim()));
-    let place = name.map_or_else(String::new, |name| format!(", {name}"));
-    format!("line {}{place}: {}", index + 1, error.message().replace('\n', ", "))
+    let location = name.map_or_else(String::new, |name| format!(", {name}"));
+    format!("line {}{location}: {}", index + 1, error.message().replace('\n', ", "))
 }
 
 /// What `stated` says over what its base says.

@@ -18,9 +18,9 @@ use super::encryption;
 use super::storage::StoreError;
 
 /// How long a server may be away from a worker.
-pub(super) const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(600);
 /// The same while a study is opened, and for commands that only read it.
-pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const SHORT_RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts to reach it.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long the server may take to let a client in.
@@ -38,7 +38,7 @@ pub(super) struct Link {
     pub(super) address: Address,
     runtime: Runtime,
     client: Option<Client>,
-    patience: Duration,
+    retry_timeout: Duration,
 }
 
 /// Why a request failed.
@@ -90,15 +90,15 @@ impl Trouble {
             )
             .into(),
         };
-        StoreError::Database { place: address.to_string(), cause }
+        StoreError::Database { location: address.to_string(), cause }
     }
 }
 
 impl Link {
     /// Connects. The address may be wrong, so a server that cannot be reached at first is soon an error; one that is
-    /// starting is given the time. Later it may be away for `patience`.
-    pub(super) fn new(address: &Address, patience: Duration) -> Result<Self, StoreError> {
-        let mut link = Self::later(address, patience)?;
+    /// starting is given the time. Later it may be away for `retry_timeout`.
+    pub(super) fn new(address: &Address, retry_timeout: Duration) -> Result<Self, StoreError> {
+        let mut link = Self::later(address, retry_timeout)?;
         let begun = Instant::now();
         loop {
             match link.runtime.block_on(connect(address)) {
@@ -107,7 +107,7 @@ impl Link {
                     return Ok(link);
                 }
                 Err(trouble) => {
-                    let allowed = if trouble.starts() { patience } else { SHORT_PATIENCE };
+                    let allowed = if trouble.starts() { retry_timeout } else { SHORT_RETRY_TIMEOUT };
                     if !trouble.is_passing() || begun.elapsed() > allowed {
                         return Err(trouble.at(address));
                     }
@@ -118,11 +118,11 @@ impl Link {
     }
 
     /// Connects with the first request.
-    pub(super) fn later(address: &Address, patience: Duration) -> Result<Self, StoreError> {
+    pub(super) fn later(address: &Address, retry_timeout: Duration) -> Result<Self, StoreError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime
-            .map_err(|error| StoreError::Database { place: address.to_string(), cause: error.into() })?;
-        Ok(Self { address: address.clone(), runtime, client: None, patience })
+            .map_err(|error| StoreError::Database { location: address.to_string(), cause: error.into() })?;
+        Ok(Self { address: address.clone(), runtime, client: None, retry_timeout })
     }
 
     /// Does `work`, again if the connection was lost before its answer came.
@@ -131,7 +131,7 @@ impl Link {
         mut work: impl AsyncFnMut(&mut Client) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
         let begun = Instant::now();
-        let Self { address, runtime, client, patience } = self;
+        let Self { address, runtime, client, retry_timeout } = self;
         loop {
             let once = async {
                 let client = match &mut *client {
@@ -146,7 +146,7 @@ impl Link {
             match runtime.block_on(once) {
                 Ok(result) => return Ok(result),
                 Err(trouble) => {
-                    if !trouble.is_passing() || begun.elapsed() >= *patience {
+                    if !trouble.is_passing() || begun.elapsed() >= *retry_timeout {
                         return Err(trouble.at(address));
                     }
                     *client = None;

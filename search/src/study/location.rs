@@ -10,7 +10,7 @@ use std::str::FromStr;
 use bomp_export::command_line::{is_login, without_password};
 
 use super::address::Address;
-use super::place;
+use super::folder;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use super::view::{self, View};
@@ -18,10 +18,10 @@ use super::{Storage, StoreError, StudyConfig, StudyLock, Trial};
 
 /// The address of a study.
 #[derive(Clone)]
-pub struct Location(Place);
+pub struct Location(Folder);
 
 #[derive(Clone)]
-enum Place {
+enum Folder {
     /// A folder with an SQLite database.
     Folder(PathBuf),
     /// A study in a PostgreSQL database, and its address as it was written.
@@ -48,11 +48,11 @@ impl Location {
         trials: &[Trial],
     ) -> Result<Box<dyn Storage>, StoreError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => {
-                place::is_free(folder, &config.data.path)?;
+            Folder::Folder(folder) => {
+                folder::is_free(folder, &config.data.path)?;
                 Box::new(Sqlite::create(folder, config, trials)?)
             }
-            Place::Database(address, _) => Box::new(Postgres::create(address, config, trials)?),
+            Folder::Database(address, _) => Box::new(Postgres::create(address, config, trials)?),
         })
     }
 
@@ -63,12 +63,12 @@ impl Location {
     /// There is no study, it is damaged, or it was made by another version.
     pub fn read(&self) -> Result<(StudyConfig, Vec<Trial>), StoreError> {
         match &self.0 {
-            Place::Folder(folder) => {
-                place::holds_study(folder)?;
+            Folder::Folder(folder) => {
+                folder::holds_study(folder)?;
                 let View { config, trials, .. } = view::read(folder)?;
                 Ok((config, trials))
             }
-            Place::Database(address, _) => {
+            Folder::Database(address, _) => {
                 let mut store = Postgres::open_to_read(address)?;
                 let trials = store.trials()?;
                 Ok((store.config().clone(), trials))
@@ -82,11 +82,11 @@ impl Location {
     /// There is none, it is damaged, or it was made by another version.
     pub fn open(&self) -> Result<Box<dyn Storage>, StoreError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => {
-                place::holds_study(folder)?;
+            Folder::Folder(folder) => {
+                folder::holds_study(folder)?;
                 Box::new(Sqlite::open(folder)?)
             }
-            Place::Database(address, _) => Box::new(Postgres::open(address)?),
+            Folder::Database(address, _) => Box::new(Postgres::open(address)?),
         })
     }
 
@@ -96,15 +96,15 @@ impl Location {
     /// Another process holds it, or the folder cannot be written.
     pub fn lock(&self) -> Result<Option<StudyLock>, StoreError> {
         match &self.0 {
-            Place::Folder(folder) => StudyLock::take(folder).map(Some),
-            Place::Database(..) => Ok(None),
+            Folder::Folder(folder) => StudyLock::take(folder).map(Some),
+            Folder::Database(..) => Ok(None),
         }
     }
 
     /// Whether all workers of the study share [`Location::files`].
     #[must_use]
     pub fn is_folder(&self) -> bool {
-        matches!(self.0, Place::Folder(_))
+        matches!(self.0, Folder::Folder(_))
     }
 
     /// Where this machine keeps what does not go into the store (float networks, finished ones, reports): the study's
@@ -112,8 +112,8 @@ impl Location {
     #[must_use]
     pub fn files(&self) -> PathBuf {
         match &self.0 {
-            Place::Folder(folder) => folder.clone(),
-            Place::Database(address, _) => PathBuf::from(&address.study),
+            Folder::Folder(folder) => folder.clone(),
+            Folder::Database(address, _) => PathBuf::from(&address.study),
         }
     }
 
@@ -121,12 +121,12 @@ impl Location {
     #[must_use]
     pub fn name(&self) -> String {
         match &self.0 {
-            Place::Folder(folder) => {
+            Folder::Folder(folder) => {
                 // So that `.` has a name too.
                 let whole = folder.canonicalize().unwrap_or_else(|_| folder.clone());
                 whole.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
-            Place::Database(address, _) => address.study.clone(),
+            Folder::Database(address, _) => address.study.clone(),
         }
     }
 
@@ -134,8 +134,8 @@ impl Location {
     #[must_use]
     pub fn argument(&self) -> OsString {
         match &self.0 {
-            Place::Folder(folder) => folder.into(),
-            Place::Database(_, text) => {
+            Folder::Folder(folder) => folder.into(),
+            Folder::Database(_, text) => {
                 without_password(&text.into()).map_or_else(|| text.into(), |hidden| hidden.address.into())
             }
         }
@@ -145,15 +145,15 @@ impl Location {
     #[must_use]
     pub fn password(&self) -> Option<String> {
         match &self.0 {
-            Place::Folder(_) => None,
-            Place::Database(_, text) => without_password(&text.into()).map(|hidden| hidden.password),
+            Folder::Folder(_) => None,
+            Folder::Database(_, text) => without_password(&text.into()).map(|hidden| hidden.password),
         }
     }
 }
 
 impl From<PathBuf> for Location {
     fn from(folder: PathBuf) -> Self {
-        Self(Place::Folder(folder))
+        Self(Folder::Folder(folder))
     }
 }
 
@@ -185,18 +185,18 @@ impl FromStr for Location {
             None
         };
         if let Some(problem) = problem {
-            return Err(StoreError::Address { place: "the study".into(), problem: problem.into() });
+            return Err(StoreError::Address { location: "the study".into(), problem: problem.into() });
         }
         if database {
-            return Ok(Self(Place::Database(Box::new(text.parse()?), text.to_owned())));
+            return Ok(Self(Folder::Database(Box::new(text.parse()?), text.to_owned())));
         }
         let folder = PathBuf::from(text);
         // The root of the file system is no folder that could be made for a study.
         if folder.has_root() && folder.file_name().is_none() {
             let problem = "not a place for a study: name a folder, e.g. studies/first".into();
-            return Err(StoreError::Address { place: format!("{text:?}"), problem });
+            return Err(StoreError::Address { location: format!("{text:?}"), problem });
         }
-        Ok(Self(Place::Folder(folder)))
+        Ok(Self(Folder::Folder(folder)))
     }
 }
 
@@ -204,8 +204,8 @@ impl FromStr for Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::Folder(folder) => folder.display().fmt(f),
-            Place::Database(address, _) => address.fmt(f),
+            Folder::Folder(folder) => folder.display().fmt(f),
+            Folder::Database(address, _) => address.fmt(f),
         }
     }
 }

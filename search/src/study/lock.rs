@@ -19,7 +19,7 @@ impl StudyLock {
     /// Another process holds it, or the folder cannot be written.
     pub fn take(folder: &Path) -> Result<Self, StoreError> {
         let file = take(&folder.join("lock"))?;
-        let file = file.ok_or_else(|| StoreError::InUse { place: folder.display().to_string() })?;
+        let file = file.ok_or_else(|| StoreError::InUse { location: folder.display().to_string() })?;
         Ok(Self { _file: file })
     }
 }

@@ -66,7 +66,6 @@ impl Log {
         Self { path, config: None, trials: Vec::new(), checksums: Vec::new(), length: 0, rest: None }
     }
 
-    /// The configuration.
     pub(super) const fn config(&self) -> Option<&StudyConfig> {
         self.config.as_ref()
     }
@@ -83,7 +82,7 @@ impl Log {
 
     /// An error that names the log.
     pub(super) fn damaged(&self, what: &str) -> StoreError {
-        StoreError::Damaged { place: self.path.display().to_string(), cause: what.into() }
+        StoreError::Damaged { location: self.path.display().to_string(), cause: what.into() }
     }
 
     /// Fails if the log does not hold the ends of `count` trials up to the line with `last` as its checksum.
@@ -167,10 +166,10 @@ impl Log {
     /// # Errors
     /// The file cannot be written; it holds what it held before.
     pub(super) fn append(&mut self, trial: &Trial) -> Result<(), StoreError> {
-        let place = self.path.display().to_string();
+        let location = self.path.display().to_string();
         let last = self.checksums.last().cloned().unwrap_or_default();
         let (checksum, text) =
-            line(self.checksums.len() as u64, last, Entry::Trial(Box::new(trial.clone())), &place)?;
+            line(self.checksums.len() as u64, last, Entry::Trial(Box::new(trial.clone())), &location)?;
         let io = |cause| StoreError::Io { path: self.path.clone(), cause };
         let mut file = File::options().append(true).open(&self.path).map_err(io)?;
         if self.rest.take().is_some() {
@@ -193,13 +192,13 @@ impl Log {
 pub(super) fn whole(
     config: &StudyConfig,
     trials: &[Trial],
-    place: &str,
+    location: &str,
 ) -> Result<(Vec<u8>, u64, String), StoreError> {
-    let (mut last, mut bytes) = line(0, String::new(), Entry::Study(Box::new(config.clone())), place)?;
+    let (mut last, mut bytes) = line(0, String::new(), Entry::Study(Box::new(config.clone())), location)?;
     let mut count = 0;
     for trial in trials.iter().filter(|trial| !trial.is_running()) {
         count += 1;
-        let (checksum, text) = line(count, last, Entry::Trial(Box::new(trial.clone())), place)?;
+        let (checksum, text) = line(count, last, Entry::Trial(Box::new(trial.clone())), location)?;
         bytes += &text;
         last = checksum;
     }
@@ -223,8 +222,8 @@ pub(super) fn intact(folder: &Path) -> (Option<StudyConfig>, Vec<Trial>, Vec<Str
     (config, trials, problems)
 }
 
-fn line(line: u64, after: String, entry: Entry, place: &str) -> Result<(String, String), StoreError> {
-    let json = record::to_json(&Line { line, after, entry }, place, &format!("line {line}"))?;
+fn line(line: u64, after: String, entry: Entry, location: &str) -> Result<(String, String), StoreError> {
+    let json = record::to_json(&Line { line, after, entry }, location, &format!("line {line}"))?;
     let checksum = checksum::of(json.as_bytes());
     let text = format!("{checksum} {json}\n");
     Ok((checksum, text))

@@ -13,7 +13,7 @@ use super::storage::StoreError;
 use super::{record, view};
 
 /// How long another process may be on its way out.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Does it, unless another process has done it in between.
 pub(super) fn run(folder: &Path) -> Result<(), StoreError> {
@@ -21,21 +21,21 @@ pub(super) fn run(folder: &Path) -> Result<(), StoreError> {
     if view::read(folder)?.schema != rows::FORMER {
         return Ok(());
     }
-    let place = folder.join(FILE).display().to_string();
-    let sql = |source| database(&place, source);
+    let location = folder.join(FILE).display().to_string();
+    let sql = |source| database(&location, source);
     let mut connection =
         Connection::open_with_flags(folder.join(FILE), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sql)?;
-    connection.busy_timeout(PATIENCE).map_err(sql)?;
+    connection.busy_timeout(RETRY_TIMEOUT).map_err(sql)?;
     // Only granted if nobody else has the database open; whoever opens it later finds it locked, and then replaced.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(sql)?;
     let mode = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
     match mode {
         Ok(mode) if mode == "delete" => {}
-        Ok(_) => return Err(StoreError::InUse { place: folder.display().to_string() }),
+        Ok(_) => return Err(StoreError::InUse { location: folder.display().to_string() }),
         Err(error) => return Err(sql(error)),
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(sql)?;
-    let (_, config) = rows::study(&transaction, &place)?;
-    let trials = record::trials(rows::former_records(&transaction, &place)?, &place)?;
+    let (_, config) = rows::study(&transaction, &location)?;
+    let trials = record::trials(rows::former_records(&transaction, &location)?, &location)?;
     files::write(folder, &config, &trials)
 }

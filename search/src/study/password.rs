@@ -24,7 +24,7 @@ pub(super) fn find(config: &Config) -> Result<Option<Vec<u8>>, StoreError> {
     if named.is_none() && !path.exists() {
         return Ok(None);
     }
-    let wrong = |problem: String| StoreError::Address { place: path.display().to_string(), problem };
+    let wrong = |problem: String| StoreError::Address { location: path.display().to_string(), problem };
     let text = std::fs::read_to_string(&path)
         .map_err(|error| wrong(format!("the passwords of databases cannot be read: {error}")))?;
     let Some(password) = in_text(&text, &wanted(config)) else { return Ok(None) };

@@ -7,8 +7,8 @@
 use tokio_postgres::{Error, Row, Transaction};
 
 use super::address::Address;
-use super::link::{Link, PATIENCE, SHORT_PATIENCE};
-use super::record::{self, COLUMNS, End, Record};
+use super::link::{Link, RETRY_TIMEOUT, SHORT_RETRY_TIMEOUT};
+use super::record::{self, COLUMNS, End, StoredTrial};
 use super::storage::{Lease, Storage, StoreError, Worker};
 use super::{Proposal, StudyConfig, Trial, TrialState};
 
@@ -50,11 +50,13 @@ impl Postgres {
         config: &StudyConfig,
         trials: &[Trial],
     ) -> Result<Self, StoreError> {
-        let place = address.to_string();
-        let json = record::to_json(config, &place, "study.config")?;
-        let rows =
-            trials.iter().map(|trial| Record::of_trial(trial, &place)).collect::<Result<Vec<_>, _>>()?;
-        let mut link = Link::new(address, PATIENCE)?;
+        let location = address.to_string();
+        let json = record::to_json(config, &location, "study.config")?;
+        let rows = trials
+            .iter()
+            .map(|trial| StoredTrial::of_trial(trial, &location))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut link = Link::new(address, RETRY_TIMEOUT)?;
         let name = &address.study;
         let added =
             link.run(async |client| {
@@ -75,24 +77,24 @@ impl Postgres {
                 Ok(added)
             })?;
         if added == 0 {
-            return Err(StoreError::Exists { place: address.to_string() });
+            return Err(StoreError::Exists { location: address.to_string() });
         }
         Ok(Self { link, config: config.clone(), worker: Worker::default() })
     }
 
     /// Opens a study to work on it: its server may be away for a while.
     pub(super) fn open(address: &Address) -> Result<Self, StoreError> {
-        Self::found(Link::new(address, PATIENCE)?)
+        Self::found(Link::new(address, RETRY_TIMEOUT)?)
     }
 
     /// Opens a study to read it once.
     pub(super) fn open_to_read(address: &Address) -> Result<Self, StoreError> {
-        Self::found(Link::new(address, SHORT_PATIENCE)?)
+        Self::found(Link::new(address, SHORT_RETRY_TIMEOUT)?)
     }
 
     fn found(mut link: Link) -> Result<Self, StoreError> {
         let address = link.address.clone();
-        let place = address.to_string();
+        let location = address.to_string();
         let name = &address.study;
         let row = link.run(async |client| {
             let table = client.query_one("SELECT to_regclass('bomp_studies') IS NOT NULL", &[]).await?;
@@ -101,16 +103,16 @@ impl Postgres {
             }
             client.query_opt("SELECT schema, config FROM bomp_studies WHERE name = $1", &[name]).await
         })?;
-        let row = row.ok_or_else(|| StoreError::Absent { place: place.clone() })?;
+        let row = row.ok_or_else(|| StoreError::Absent { location: location.clone() })?;
         let (found, json): (i64, &str) = (row.get(0), row.get(1));
         if found != SCHEMA {
-            return Err(StoreError::Schema { place, found, expected: SCHEMA });
+            return Err(StoreError::Schema { location, found, expected: SCHEMA });
         }
-        let config = record::from_json(json, &place, "study.config")?;
+        let config = record::from_json(json, &location, "study.config")?;
         Ok(Self { link, config, worker: Worker::default() })
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         self.link.address.to_string()
     }
 
@@ -125,10 +127,10 @@ impl Storage for Postgres {
     }
 
     fn trials(&mut self) -> Result<Vec<Trial>, StoreError> {
-        let (study, place) = (self.study(), self.place());
+        let (study, location) = (self.study(), self.location());
         let query = format!("SELECT {COLUMNS} FROM bomp_trials WHERE study = $1 ORDER BY number");
         let rows = self.link.run(async |client| client.query(&query, &[&study]).await)?;
-        record::trials(rows.iter().map(read).collect(), &place)
+        record::trials(rows.iter().map(read).collect(), &location)
     }
 
     fn enlist(&mut self, worker: &Worker) -> Result<(), StoreError> {
@@ -171,7 +173,7 @@ impl Storage for Postgres {
     }
 
     fn claim_new(&mut self, number: u64, proposal: &Proposal) -> Result<Option<Lease>, StoreError> {
-        let row = Record::of(number, proposal, &self.place())?;
+        let row = StoredTrial::of(number, proposal, &self.location())?;
         let (study, worker) = (self.study(), self.worker.clone());
         let grace = worker.grace.as_secs_f64();
         let own = self.link.run(async |client| {
@@ -188,7 +190,7 @@ impl Storage for Postgres {
                     &row.number,
                     &row.state,
                     &row.genotype,
-                    &row.lead,
+                    &row.weights_from,
                     &row.size_bytes,
                     &row.ram_bytes,
                     &row.macs,
@@ -229,7 +231,7 @@ impl Storage for Postgres {
     }
 
     fn end(&mut self, lease: Lease, state: &TrialState) -> Result<(), StoreError> {
-        let End { state, measured, reason } = End::of(lease.number, state, &self.place())?;
+        let End { state, measured, reason } = End::of(lease.number, state, &self.location())?;
         let study = self.study();
         let (number, attempt) = (lease.number as i64, lease.attempt as i64);
         let recorded =
@@ -253,18 +255,18 @@ impl Storage for Postgres {
         if recorded {
             Ok(())
         } else {
-            Err(StoreError::Superseded { place: self.place(), number: lease.number })
+            Err(StoreError::Superseded { location: self.location(), number: lease.number })
         }
     }
 
     fn another(&self) -> Result<Box<dyn Storage>, StoreError> {
-        let link = Link::later(&self.link.address, PATIENCE)?;
+        let link = Link::later(&self.link.address, RETRY_TIMEOUT)?;
         Ok(Box::new(Self { link, config: self.config.clone(), worker: self.worker.clone() }))
     }
 }
 
 /// Adds a trial that nobody works on.
-async fn insert(transaction: &Transaction<'_>, study: &str, row: &Record) -> Result<(), Error> {
+async fn insert(transaction: &Transaction<'_>, study: &str, row: &StoredTrial) -> Result<(), Error> {
     let statement = "INSERT INTO bomp_trials (study, number, state, genotype, lead, size_bytes, ram_bytes, macs, measured,
                                               reason, lease_until, ended)
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp(),
@@ -277,7 +279,7 @@ async fn insert(transaction: &Transaction<'_>, study: &str, row: &Record) -> Res
                 &row.number,
                 &row.state,
                 &row.genotype,
-                &row.lead,
+                &row.weights_from,
                 &row.size_bytes,
                 &row.ram_bytes,
                 &row.macs,
@@ -289,12 +291,12 @@ async fn insert(transaction: &Transaction<'_>, study: &str, row: &Record) -> Res
     Ok(())
 }
 
-fn read(row: &Row) -> Record {
-    Record {
+fn read(row: &Row) -> StoredTrial {
+    StoredTrial {
         number: row.get(0),
         state: row.get(1),
         genotype: row.get(2),
-        lead: row.get(3),
+        weights_from: row.get(3),
         size_bytes: row.get(4),
         ram_bytes: row.get(5),
         macs: row.get(6),

@@ -77,11 +77,11 @@ fn truth<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
 
 /// Why a preset was refused.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum PresetError {
     /// No such file.
     #[error("preset {path}: cannot be read: {source}; name a TOML file or a built-in preset: {built_in}")]
     Read {
-        /// The file.
         path: PathBuf,
         /// Why it cannot be read.
         source: std::io::Error,
@@ -103,7 +103,6 @@ pub enum PresetError {
         path: PathBuf,
         /// The part of the file.
         section: &'static str,
-        /// What is wrong.
         source: RecipeError,
     },
 }

@@ -7,17 +7,17 @@ use super::storage::StoreError;
 use super::{Proposal, Trial, TrialState, checksum};
 use crate::space::Usage;
 
-/// The columns that [`Record`] is read from, in its order.
+/// The columns that [`StoredTrial`] is read from, in its order.
 pub(super) const COLUMNS: &str =
     "number, state, genotype, lead, size_bytes, ram_bytes, macs, measured, reason, worker";
 
 /// A row of the trials.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
+pub(super) struct StoredTrial {
     pub(super) number: i64,
     pub(super) state: String,
     pub(super) genotype: String,
-    pub(super) lead: Option<i64>,
+    pub(super) weights_from: Option<i64>,
     pub(super) size_bytes: i64,
     pub(super) ram_bytes: i64,
     pub(super) macs: i64,
@@ -26,15 +26,15 @@ pub(super) struct Record {
     pub(super) worker: Option<String>,
 }
 
-impl Record {
+impl StoredTrial {
     /// The row of a new trial.
-    pub(super) fn of(number: u64, proposal: &Proposal, place: &str) -> Result<Self, StoreError> {
-        let Proposal { genotype, usage, lead } = proposal;
+    pub(super) fn of(number: u64, proposal: &Proposal, location: &str) -> Result<Self, StoreError> {
+        let Proposal { genotype, usage, weights_from } = proposal;
         Ok(Self {
             number: number as i64,
             state: "running".into(),
-            genotype: to_json(genotype, place, &format!("trial {number}, genotype"))?,
-            lead: lead.map(|lead| lead as i64),
+            genotype: to_json(genotype, location, &format!("trial {number}, genotype"))?,
+            weights_from: weights_from.map(|weights_from| weights_from as i64),
             size_bytes: usage.bytes as i64,
             ram_bytes: usage.ram as i64,
             macs: usage.macs as i64,
@@ -45,18 +45,28 @@ impl Record {
     }
 
     /// The row of a trial that nobody works on.
-    pub(super) fn of_trial(trial: &Trial, place: &str) -> Result<Self, StoreError> {
-        let Trial { number, genotype, usage, lead, state, .. } = trial;
-        let proposal = Proposal { genotype: genotype.clone(), usage: *usage, lead: *lead };
-        let End { state, measured, reason } = End::of(*number, state, place)?;
-        Ok(Self { state: state.into(), measured, reason, ..Self::of(*number, &proposal, place)? })
+    pub(super) fn of_trial(trial: &Trial, location: &str) -> Result<Self, StoreError> {
+        let Trial { number, genotype, usage, weights_from, state, .. } = trial;
+        let proposal = Proposal { genotype: genotype.clone(), usage: *usage, weights_from: *weights_from };
+        let End { state, measured, reason } = End::of(*number, state, location)?;
+        Ok(Self { state: state.into(), measured, reason, ..Self::of(*number, &proposal, location)? })
     }
 
     /// Over all columns but the worker's, as JSON, so that no two rows share a text.
     pub(super) fn checksum(&self) -> String {
-        let Self { number, state, genotype, lead, size_bytes, ram_bytes, macs, measured, reason, worker: _ } =
-            self;
-        let columns = (number, state, genotype, lead, size_bytes, ram_bytes, macs, measured, reason);
+        let Self {
+            number,
+            state,
+            genotype,
+            weights_from,
+            size_bytes,
+            ram_bytes,
+            macs,
+            measured,
+            reason,
+            worker: _,
+        } = self;
+        let columns = (number, state, genotype, weights_from, size_bytes, ram_bytes, macs, measured, reason);
         checksum::of(&serde_json::to_vec(&columns).expect("numbers and texts are JSON"))
     }
 
@@ -65,26 +75,26 @@ impl Record {
         (self.state.as_str(), &self.measured, &self.reason) == (end.state, &end.measured, &end.reason)
     }
 
-    /// The trial of a row of the database at `place`.
-    pub(super) fn trial(self, place: &str) -> Result<Trial, StoreError> {
+    /// The trial of a row of the database at `location`.
+    pub(super) fn trial(self, location: &str) -> Result<Trial, StoreError> {
         let number = self.number as u64;
         let field = |name: &str| format!("trial {number}, {name}");
         let measured = self.measured.unwrap_or_default();
         let state = match self.state.as_str() {
             "running" => TrialState::Running,
-            "finished" => TrialState::Finished(from_json(&measured, place, &field("measured"))?),
-            "given up" => TrialState::GivenUp(from_json(&measured, place, &field("measured"))?),
+            "finished" => TrialState::Finished(from_json(&measured, location, &field("measured"))?),
+            "given up" => TrialState::GivenUp(from_json(&measured, location, &field("measured"))?),
             _ => TrialState::Failed { reason: self.reason.unwrap_or_default() },
         };
         Ok(Trial {
             number,
-            genotype: from_json(&self.genotype, place, &field("genotype"))?,
+            genotype: from_json(&self.genotype, location, &field("genotype"))?,
             usage: Usage {
                 bytes: self.size_bytes as usize,
                 ram: self.ram_bytes as usize,
                 macs: self.macs as u64,
             },
-            lead: self.lead.map(|lead| lead as u64),
+            weights_from: self.weights_from.map(|weights_from| weights_from as u64),
             // Who has measured what is over makes no difference to anything.
             worker: self.worker.filter(|_| state == TrialState::Running),
             state,
@@ -93,12 +103,12 @@ impl Record {
 }
 
 /// All trials of a study, in order of their numbers, of which none is missing.
-pub(super) fn trials(records: Vec<Record>, place: &str) -> Result<Vec<Trial>, StoreError> {
-    let trial = |(index, record): (usize, Record)| {
+pub(super) fn trials(records: Vec<StoredTrial>, location: &str) -> Result<Vec<Trial>, StoreError> {
+    let trial = |(index, record): (usize, StoredTrial)| {
         if record.number != index as i64 {
-            return Err(StoreError::Missing { place: place.to_owned(), number: index as u64 });
+            return Err(StoreError::Missing { location: location.to_owned(), number: index as u64 });
         }
-        record.trial(place)
+        record.trial(location)
     };
     records.into_iter().enumerate().map(trial).collect()
 }
@@ -112,15 +122,15 @@ pub(super) struct End {
 }
 
 impl End {
-    pub(super) fn of(number: u64, state: &TrialState, place: &str) -> Result<Self, StoreError> {
+    pub(super) fn of(number: u64, state: &TrialState, location: &str) -> Result<Self, StoreError> {
         let field = format!("trial {number}, measured");
         Ok(match state {
             TrialState::Running => Self { state: "running", measured: None, reason: None },
             TrialState::Finished(measured) => {
-                Self { state: "finished", measured: Some(to_json(measured, place, &field)?), reason: None }
+                Self { state: "finished", measured: Some(to_json(measured, location, &field)?), reason: None }
             }
             TrialState::GivenUp(given_up) => {
-                Self { state: "given up", measured: Some(to_json(given_up, place, &field)?), reason: None }
+                Self { state: "given up", measured: Some(to_json(given_up, location, &field)?), reason: None }
             }
             TrialState::Failed { reason } => {
                 // PostgreSQL's texts cannot hold the character NUL, which no message needs.
@@ -134,18 +144,18 @@ impl End {
 pub(super) const TOO_OFTEN: &str =
     " workers died or stopped answering while they worked on it; the last was ";
 
-pub(super) fn to_json(value: &impl Serialize, place: &str, field: &str) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|source| content(source, place, field))
+pub(super) fn to_json(value: &impl Serialize, location: &str, field: &str) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| content(source, location, field))
 }
 
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(
     json: &str,
-    place: &str,
+    location: &str,
     field: &str,
 ) -> Result<T, StoreError> {
-    serde_json::from_str(json).map_err(|source| content(source, place, field))
+    serde_json::from_str(json).map_err(|source| content(source, location, field))
 }
 
-fn content(source: serde_json::Error, place: &str, field: &str) -> StoreError {
-    StoreError::Content { place: place.to_owned(), field: field.to_owned(), cause: source }
+fn content(source: serde_json::Error, location: &str, field: &str) -> StoreError {
+    StoreError::Content { location: location.to_owned(), field: field.to_owned(), cause: source }
 }

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::checksum;
-use super::record::{self, COLUMNS, End, Record};
+use super::record::{self, COLUMNS, End, StoredTrial};
 use super::storage::StoreError;
 use super::{StudyConfig, Trial};
 
@@ -47,10 +47,10 @@ pub(super) fn image(
     config: &StudyConfig,
     trials: &[Trial],
     ends: &Ends,
-    place: &str,
+    location: &str,
 ) -> Result<Vec<u8>, StoreError> {
-    let sql = |source| database(place, source);
-    let json = record::to_json(config, place, "study.config")?;
+    let sql = |source| database(location, source);
+    let json = record::to_json(config, location, "study.config")?;
     let mut connection = Connection::open_in_memory().map_err(sql)?;
     let transaction = connection.transaction().map_err(sql)?;
     transaction.execute_batch(TABLES).map_err(sql)?;
@@ -62,7 +62,7 @@ pub(super) fn image(
     let of_ends = params![ends.count as i64, ends.last, ends.checksum()];
     transaction.execute(first, of_ends).map_err(sql)?;
     for trial in trials {
-        insert(&transaction, &Record::of_trial(trial, place)?, None, 0.0).map_err(sql)?;
+        insert(&transaction, &StoredTrial::of_trial(trial, location)?, None, 0.0).map_err(sql)?;
     }
     transaction.commit().map_err(sql)?;
     Ok(connection.serialize("main").map_err(sql)?.to_vec())
@@ -71,7 +71,7 @@ pub(super) fn image(
 /// Adds a trial held by `worker`; `false` if there is one of its number.
 pub(super) fn insert(
     connection: &Connection,
-    row: &Record,
+    row: &StoredTrial,
     worker: Option<&str>,
     lease_until: f64,
 ) -> Result<bool, rusqlite::Error> {
@@ -84,7 +84,7 @@ pub(super) fn insert(
             row.number,
             row.state,
             row.genotype,
-            row.lead,
+            row.weights_from,
             row.size_bytes,
             row.ram_bytes,
             row.macs,
@@ -99,7 +99,7 @@ pub(super) fn insert(
 }
 
 /// Records the end of a running trial, and how many have ended now; `false` if the trial is none that runs.
-pub(super) fn end(connection: &Connection, row: &Record, ends: &Ends) -> Result<bool, rusqlite::Error> {
+pub(super) fn end(connection: &Connection, row: &StoredTrial, ends: &Ends) -> Result<bool, rusqlite::Error> {
     let changed = connection.execute(
         "UPDATE trials SET state = ?2, measured = ?3, reason = ?4, ended = CURRENT_TIMESTAMP, checksum = ?5
          WHERE number = ?1 AND state = 'running'",
@@ -110,19 +110,18 @@ pub(super) fn end(connection: &Connection, row: &Record, ends: &Ends) -> Result<
     Ok(changed == 1)
 }
 
-/// Schema and configuration.
-pub(super) fn study(connection: &Connection, place: &str) -> Result<(i64, StudyConfig), StoreError> {
-    let sql = |source| database(place, source);
+pub(super) fn study(connection: &Connection, location: &str) -> Result<(i64, StudyConfig), StoreError> {
+    let sql = |source| database(location, source);
     let there = "SELECT 1 FROM sqlite_master WHERE name = 'study'";
     if !connection.prepare(there).and_then(|mut statement| statement.exists([])).map_err(sql)? {
         let cause = "it holds no study: it was cut off, or copied without the files beside it";
-        return Err(damaged(place, cause));
+        return Err(damaged(location, cause));
     }
     let columns =
         |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
     let query = "SELECT schema, tool_version, config FROM study";
     let row = connection.query_row(query, [], columns).optional().map_err(sql)?;
-    let (schema, version, json) = row.ok_or_else(|| damaged(place, "its configuration is gone"))?;
+    let (schema, version, json) = row.ok_or_else(|| damaged(location, "its configuration is gone"))?;
     // A damaged number of the schema is told from another version by the column that the versions before did not have.
     let has_checksum = "SELECT 1 FROM pragma_table_info('study') WHERE name = 'checksum'";
     let has_checksum =
@@ -130,13 +129,13 @@ pub(super) fn study(connection: &Connection, place: &str) -> Result<(i64, StudyC
     if has_checksum || schema == SCHEMA {
         let stored = connection.query_row("SELECT checksum FROM study", [], |row| row.get::<_, String>(0));
         if stored.map_err(sql)? != study_checksum(schema, &version, &json) {
-            return Err(damaged(place, "study: its checksum is wrong: it was changed"));
+            return Err(damaged(location, "study: its checksum is wrong: it was changed"));
         }
     }
     if schema != SCHEMA && schema != FORMER {
-        return Err(StoreError::Schema { place: place.to_owned(), found: schema, expected: SCHEMA });
+        return Err(StoreError::Schema { location: location.to_owned(), found: schema, expected: SCHEMA });
     }
-    Ok((schema, record::from_json(&json, place, "study.config")?))
+    Ok((schema, record::from_json(&json, location, "study.config")?))
 }
 
 fn study_checksum(schema: i64, version: &str, json: &str) -> String {
@@ -144,74 +143,77 @@ fn study_checksum(schema: i64, version: &str, json: &str) -> String {
 }
 
 /// How many trials have ended.
-pub(super) fn ends(connection: &Connection, place: &str) -> Result<Ends, StoreError> {
+pub(super) fn ends(connection: &Connection, location: &str) -> Result<Ends, StoreError> {
     let columns = |row: &Row<'_>| {
         Ok((Ends { count: row.get::<_, i64>(0)? as u64, last: row.get(1)? }, row.get::<_, String>(2)?))
     };
     let row = connection.query_row("SELECT count, last, checksum FROM ends", [], columns).optional();
-    match row.map_err(|source| database(place, source))? {
+    match row.map_err(|source| database(location, source))? {
         Some((ends, checksum)) if ends.checksum() == checksum => Ok(ends),
-        Some(_) => Err(damaged(place, "ends: its checksum is wrong: it was changed")),
-        None => Err(damaged(place, "ends: its row is gone")),
+        Some(_) => Err(damaged(location, "ends: its checksum is wrong: it was changed")),
+        None => Err(damaged(location, "ends: its row is gone")),
     }
 }
 
 /// All trials in the order of their numbers, each as its checksum says.
-pub(super) fn records(connection: &Connection, place: &str) -> Result<Vec<Record>, StoreError> {
+pub(super) fn records(connection: &Connection, location: &str) -> Result<Vec<StoredTrial>, StoreError> {
     let query = || {
         let mut statement =
             connection.prepare_cached(&format!("SELECT {COLUMNS}, checksum FROM trials ORDER BY number"))?;
         statement.query_map([], |row| Ok((read(row)?, row.get(10)?)))?.collect::<Result<Vec<_>, _>>()
     };
-    let records = query().map_err(|source| database(place, source))?;
-    records.into_iter().map(|(record, checksum)| checked(record, checksum, place)).collect()
+    let records = query().map_err(|source| database(location, source))?;
+    records.into_iter().map(|(record, checksum)| checked(record, checksum, location)).collect()
 }
 
 /// The same of a database of the schema before, which has no checksums.
-pub(super) fn former_records(connection: &Connection, place: &str) -> Result<Vec<Record>, StoreError> {
+pub(super) fn former_records(
+    connection: &Connection,
+    location: &str,
+) -> Result<Vec<StoredTrial>, StoreError> {
     let query = || {
         let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM trials ORDER BY number"))?;
         statement.query_map([], read)?.collect::<Result<Vec<_>, _>>()
     };
-    query().map_err(|source| database(place, source))
+    query().map_err(|source| database(location, source))
 }
 
 /// One trial and its attempt.
 pub(super) fn one(
     connection: &Connection,
     number: u64,
-    place: &str,
-) -> Result<Option<(Record, u64)>, StoreError> {
+    location: &str,
+) -> Result<Option<(StoredTrial, u64)>, StoreError> {
     let query = format!("SELECT {COLUMNS}, checksum, attempt FROM trials WHERE number = ?1");
     let columns = |row: &Row<'_>| Ok((read(row)?, row.get(10)?, row.get::<_, i64>(11)? as u64));
     let row = connection.query_row(&query, params![number as i64], columns).optional();
-    let Some((record, checksum, attempt)) = row.map_err(|source| database(place, source))? else {
+    let Some((record, checksum, attempt)) = row.map_err(|source| database(location, source))? else {
         return Ok(None);
     };
-    Ok(Some((checked(record, checksum, place)?, attempt)))
+    Ok(Some((checked(record, checksum, location)?, attempt)))
 }
 
 /// The end of a trial as a row.
-pub(super) fn ended(record: Record, end: End) -> Record {
+pub(super) fn ended(record: StoredTrial, end: End) -> StoredTrial {
     let End { state, measured, reason } = end;
-    Record { state: state.into(), measured, reason, ..record }
+    StoredTrial { state: state.into(), measured, reason, ..record }
 }
 
-fn checked(record: Record, checksum: String, place: &str) -> Result<Record, StoreError> {
+fn checked(record: StoredTrial, checksum: String, location: &str) -> Result<StoredTrial, StoreError> {
     if record.checksum() == checksum {
         Ok(record)
     } else {
-        Err(damaged(place, &format!("trial {}: its checksum is wrong: it was changed", record.number)))
+        Err(damaged(location, &format!("trial {}: its checksum is wrong: it was changed", record.number)))
     }
 }
 
 /// A row of [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
-    Ok(Record {
+pub(super) fn read(row: &Row<'_>) -> Result<StoredTrial, rusqlite::Error> {
+    Ok(StoredTrial {
         number: row.get(0)?,
         state: row.get(1)?,
         genotype: row.get(2)?,
-        lead: row.get(3)?,
+        weights_from: row.get(3)?,
         size_bytes: row.get(4)?,
         ram_bytes: row.get(5)?,
         macs: row.get(6)?,
@@ -222,13 +224,13 @@ pub(super) fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
 }
 
 /// The database is damaged.
-pub(super) fn damaged(place: &str, what: &str) -> StoreError {
-    StoreError::Damaged { place: place.to_owned(), cause: what.into() }
+pub(super) fn damaged(location: &str, what: &str) -> StoreError {
+    StoreError::Damaged { location: location.to_owned(), cause: what.into() }
 }
 
 /// What SQLite says, and the remedy.
-pub(super) fn database(place: &str, source: rusqlite::Error) -> StoreError {
-    let place = place.to_owned();
+pub(super) fn database(location: &str, source: rusqlite::Error) -> StoreError {
+    let location = location.to_owned();
     let remedy = match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another process holds it, and may be stopped: end it or let it go on"
@@ -247,10 +249,10 @@ pub(super) fn database(place: &str, source: rusqlite::Error) -> StoreError {
             // It may repeat the text of a table, which has several lines.
             let text = source.to_string();
             let cause = text.lines().next().unwrap_or_default().to_owned();
-            return StoreError::Damaged { place, cause: cause.into() };
+            return StoreError::Damaged { location, cause: cause.into() };
         }
     };
-    StoreError::Database { place, cause: format!("{source}: {remedy}").into() }
+    StoreError::Database { location, cause: format!("{source}: {remedy}").into() }
 }
 
 /// Said of a file system on which processes cannot keep each other out.

@@ -37,20 +37,20 @@ pub struct Salvaged {
 /// # Errors
 /// There is no study, or its configuration cannot be read and none was given.
 pub fn salvage(folder: &Path, config: Option<StudyConfig>) -> Result<Salvaged, StoreError> {
-    let place = folder.join(FILE).display().to_string();
+    let location = folder.join(FILE).display().to_string();
     let (logged_config, logged, mut problems) = log::intact(folder);
     let database = Damaged::open(folder);
     if logged_config.is_none() && logged.is_empty() && matches!(&database, Err(StoreError::Absent { .. })) {
-        return Err(StoreError::Absent { place: folder.display().to_string() });
+        return Err(StoreError::Absent { location: folder.display().to_string() });
     }
-    let own = database.as_ref().ok().map(|database| database.config(&place));
+    let own = database.as_ref().ok().map(|database| database.config(&location));
     let config = match (config.or(logged_config), own) {
         (Some(config), _) | (None, Some(Ok(config))) => config,
-        (None, Some(Err(error))) => return Err(without_config(place, error)),
+        (None, Some(Err(error))) => return Err(without_config(location, error)),
         (None, None) => {
             return Err(database.err().map_or_else(
-                || StoreError::Absent { place: folder.display().to_string() },
-                |error| without_config(place, error),
+                || StoreError::Absent { location: folder.display().to_string() },
+                |error| without_config(location, error),
             ));
         }
     };
@@ -62,7 +62,7 @@ pub fn salvage(folder: &Path, config: Option<StudyConfig>) -> Result<Salvaged, S
         .and_then(|bytes| wal::problem(&bytes));
     problems.extend(frames.map(|what| format!("{WAL}: {what}: what a trial had in it is in work again")));
     match &database {
-        Ok(database) => after = database.trials(&config, &place, &mut found, &mut lost),
+        Ok(database) => after = database.trials(&config, &location, &mut found, &mut lost),
         Err(error) => problems.push(error.to_string()),
     }
     for trial in logged {
@@ -76,7 +76,7 @@ pub fn salvage(folder: &Path, config: Option<StudyConfig>) -> Result<Salvaged, S
     for number in (0..count).filter(|number| !found.contains_key(number)) {
         lost.entry(number).or_insert_with(|| "its row is gone".into());
     }
-    let expected = database.as_ref().ok().and_then(|database| database.ends(&place));
+    let expected = database.as_ref().ok().and_then(|database| database.ends(&location));
     lost.retain(|number, _| !found.contains_key(number));
     let ended = found.values().filter(|trial| !trial.is_running()).count() as u64;
     if after.is_none() && (expected.is_some_and(|expected| ended + (lost.len() as u64) < expected)) {
@@ -104,7 +104,7 @@ pub fn sound(config: &StudyConfig, trial: &Trial) -> Option<String> {
             trial.usage
         ));
     }
-    if trial.lead.is_some_and(|lead| lead >= trial.number) {
+    if trial.weights_from.is_some_and(|weights_from| weights_from >= trial.number) {
         return Some("lead is not an earlier trial".into());
     }
     let measured = trial.measured()?;
@@ -117,11 +117,11 @@ pub fn sound(config: &StudyConfig, trial: &Trial) -> Option<String> {
     measured.contradiction().map(|problem| format!("measured: {problem}"))
 }
 
-fn without_config(place: String, error: StoreError) -> StoreError {
+fn without_config(location: String, error: StoreError) -> StoreError {
     match error {
         StoreError::Schema { .. } | StoreError::Absent { .. } | StoreError::Io { .. } => error,
-        StoreError::Damaged { cause, .. } => StoreError::Configuration { place, cause },
-        error => StoreError::Configuration { place, cause: error.to_string().into() },
+        StoreError::Damaged { cause, .. } => StoreError::Configuration { location, cause },
+        error => StoreError::Configuration { location, cause: error.to_string().into() },
     }
 }
 
@@ -135,9 +135,9 @@ impl Damaged {
     fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
         if !path.is_file() {
-            return Err(StoreError::Absent { place: folder.display().to_string() });
+            return Err(StoreError::Absent { location: folder.display().to_string() });
         }
-        let place = path.display().to_string();
+        let location = path.display().to_string();
         let copy = view::copy(folder, JOURNAL)?;
         let file = copy.path().join(FILE);
         let io = |cause| StoreError::Io { path: path.clone(), cause };
@@ -148,10 +148,10 @@ impl Damaged {
             versions.fill(1);
         }
         fs::write(&file, &bytes).map_err(io)?;
-        let open = || Connection::open(&file).map_err(|source| database(&place, source));
+        let open = || Connection::open(&file).map_err(|source| database(&location, source));
         let mut connection = open()?;
         if connection.query_row("SELECT count(*) FROM trials", [], |row| row.get::<_, i64>(0)).is_err()
-            && let Some(bytes) = with_first_page(bytes, &place)?
+            && let Some(bytes) = with_first_page(bytes, &location)?
         {
             drop(connection);
             fs::write(&file, bytes).map_err(io)?;
@@ -160,19 +160,19 @@ impl Damaged {
         Ok(Self { connection, _copy: copy })
     }
 
-    fn config(&self, place: &str) -> Result<StudyConfig, StoreError> {
-        rows::study(&self.connection, place).map(|(_, config)| config)
+    fn config(&self, location: &str) -> Result<StudyConfig, StoreError> {
+        rows::study(&self.connection, location).map(|(_, config)| config)
     }
 
-    fn ends(&self, place: &str) -> Option<u64> {
-        rows::ends(&self.connection, place).ok().map(|ends| ends.count)
+    fn ends(&self, location: &str) -> Option<u64> {
+        rows::ends(&self.connection, location).ok().map(|ends| ends.count)
     }
 
     /// Reads row by row. Returns what is said of everything after the last one.
     fn trials(
         &self,
         config: &StudyConfig,
-        place: &str,
+        location: &str,
         found: &mut BTreeMap<u64, Trial>,
         lost: &mut BTreeMap<u64, String>,
     ) -> Option<String> {
@@ -180,14 +180,14 @@ impl Damaged {
         let mut missing: Vec<(u64, Option<String>)> = Vec::new();
         for number in 0.. {
             let row = if has_checksums {
-                rows::one(&self.connection, number, place).map(|row| row.map(|(record, _)| record))
+                rows::one(&self.connection, number, location).map(|row| row.map(|(record, _)| record))
             } else {
-                self.former(number, place)
+                self.former(number, location)
             };
             let trial = match row {
                 Ok(None) => Err(None),
                 Ok(Some(row)) => row
-                    .trial(place)
+                    .trial(location)
                     .map_err(|error| error.to_string())
                     .and_then(|trial| sound(config, &trial).map_or(Ok(trial), Err))
                     .map_err(Some),
@@ -209,20 +209,20 @@ impl Damaged {
         missing.into_iter().find_map(|(number, why)| Some(format!("from {number} on: {}", why?)))
     }
 
-    fn former(&self, number: u64, place: &str) -> Result<Option<record::Record>, StoreError> {
+    fn former(&self, number: u64, location: &str) -> Result<Option<record::StoredTrial>, StoreError> {
         let query = format!("SELECT {} FROM trials WHERE number = ?1", record::COLUMNS);
         let row = self
             .connection
             .prepare_cached(&query)
             .and_then(|mut statement| statement.query_row([number as i64], rows::read).optional());
-        row.map_err(|source| database(place, source))
+        row.map_err(|source| database(location, source))
     }
 }
 
 /// The database with a first page as it has, which says where the tables are: it is the same in every study, but for the size of
 /// the file. `None` if there is no more than that page.
-fn with_first_page(mut bytes: Vec<u8>, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let fresh = rows::former_image().map_err(|source| database(place, source))?;
+fn with_first_page(mut bytes: Vec<u8>, location: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let fresh = rows::former_image().map_err(|source| database(location, source))?;
     let page = usize::from(u16::from_be_bytes([fresh[16], fresh[17]]));
     if bytes.len() <= page {
         return Ok(None);

@@ -19,19 +19,19 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use super::files::{self, FILE};
 use super::lock::WorkerLock;
 use super::log::Log;
-use super::record::{End, Record, TOO_OFTEN};
+use super::record::{End, StoredTrial, TOO_OFTEN};
 use super::rows::{self, Ends, database};
 use super::storage::{Lease, Storage, StoreError, Worker};
 use super::{Proposal, StudyConfig, Trial, TrialState, agreement, migration, view};
 
 /// How long another process may keep the database to itself.
-const PATIENCE: Duration = Duration::from_secs(600);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// An open study.
 #[derive(Debug)]
 pub(super) struct Sqlite {
     folder: PathBuf,
-    place: String,
+    location: String,
     connection: Connection,
     log: Log,
     config: StudyConfig,
@@ -56,26 +56,26 @@ impl Sqlite {
             migration::run(folder)?;
             found = view::read(folder)?;
         }
-        files::settle(folder)?;
+        files::finish_rename(folder)?;
         Self::new(folder, found.config)
     }
 
     fn new(folder: &Path, config: StudyConfig) -> Result<Self, StoreError> {
         files::can_lock(folder)?;
-        let place = folder.join(FILE).display().to_string();
+        let location = folder.join(FILE).display().to_string();
         let connect = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(folder.join(FILE), flags)?;
-            connection.busy_timeout(PATIENCE)?;
+            connection.busy_timeout(RETRY_TIMEOUT)?;
             // A commit is on disk, with the journal that could undo it gone, before it returns.
             connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             Ok(connection)
         };
-        let connection = connect().map_err(|source| database(&place, source))?;
+        let connection = connect().map_err(|source| database(&location, source))?;
         Ok(Self {
             folder: folder.to_owned(),
-            place,
+            location,
             connection,
             log: Log::at(folder),
             config,
@@ -90,12 +90,12 @@ impl Sqlite {
         &mut self,
         work: impl FnOnce(&mut Writer<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let place = &self.place;
-        let sql = |source| database(place, source);
+        let location = &self.location;
+        let sql = |source| database(location, source);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
         let now = (self.clock)();
-        let mut writer = Writer { transaction, log: &mut self.log, place, now };
+        let mut writer = Writer { transaction, log: &mut self.log, location, now };
         writer.catch_up()?;
         let result = work(&mut writer)?;
         writer.transaction.commit().map_err(sql)?;
@@ -107,7 +107,7 @@ impl Sqlite {
 struct Writer<'a> {
     transaction: Transaction<'a>,
     log: &'a mut Log,
-    place: &'a str,
+    location: &'a str,
     /// When it began, in seconds.
     now: f64,
 }
@@ -115,24 +115,24 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// Records what the log says of trials that the database still has for running: their worker was stopped in between.
     fn catch_up(&mut self) -> Result<(), StoreError> {
-        let ends = rows::ends(&self.transaction, self.place)?;
+        let ends = rows::ends(&self.transaction, self.location)?;
         self.log.update()?;
         self.log.expect(ends.count, &ends.last)?;
         for (index, trial) in self.log.trials().iter().enumerate().skip(ends.count as usize) {
-            let record = Record::of_trial(trial, self.place)?;
+            let record = StoredTrial::of_trial(trial, self.location)?;
             self.record_end(&record, index as u64 + 1)?;
         }
         Ok(())
     }
 
     /// Records the end of a trial in the log, then in the database.
-    fn end(&mut self, record: Record) -> Result<(), StoreError> {
-        let record = Record { worker: None, ..record };
-        self.log.append(&record.clone().trial(self.place)?)?;
+    fn end(&mut self, record: StoredTrial) -> Result<(), StoreError> {
+        let record = StoredTrial { worker: None, ..record };
+        self.log.append(&record.clone().trial(self.location)?)?;
         self.record_end(&record, self.log.trials().len() as u64)
     }
 
-    fn record_end(&self, record: &Record, count: u64) -> Result<(), StoreError> {
+    fn record_end(&self, record: &StoredTrial, count: u64) -> Result<(), StoreError> {
         let ends = Ends { count, last: self.log.checksum_after(count).to_owned() };
         let ended = rows::end(&self.transaction, record, &ends).map_err(|source| self.sql(source))?;
         if ended {
@@ -140,7 +140,7 @@ impl Writer<'_> {
         }
         let what =
             format!("trial {} has ended by {}, but does not run here", record.number, super::log::FILE);
-        Err(rows::damaged(self.place, &what))
+        Err(rows::damaged(self.location, &what))
     }
 
     fn execute(&self, statement: &str, values: &[&dyn rusqlite::ToSql]) -> Result<usize, StoreError> {
@@ -148,7 +148,7 @@ impl Writer<'_> {
     }
 
     fn sql(&self, source: rusqlite::Error) -> StoreError {
-        database(self.place, source)
+        database(self.location, source)
     }
 
     /// The running trials and who holds them.
@@ -173,7 +173,6 @@ impl Writer<'_> {
     }
 }
 
-/// A running trial.
 struct Held {
     number: i64,
     attempt: i64,
@@ -188,12 +187,12 @@ impl Storage for Sqlite {
     }
 
     fn trials(&mut self) -> Result<Vec<Trial>, StoreError> {
-        let place = &self.place;
+        let location = &self.location;
         // The first query takes the shared lock, so that nobody changes the database while the log is read.
-        let transaction = self.connection.transaction().map_err(|source| database(place, source))?;
-        let (records, ends) = (rows::records(&transaction, place)?, rows::ends(&transaction, place)?);
+        let transaction = self.connection.transaction().map_err(|source| database(location, source))?;
+        let (records, ends) = (rows::records(&transaction, location)?, rows::ends(&transaction, location)?);
         self.log.update()?;
-        agreement::trials(records, &ends, &self.log, place)
+        agreement::trials(records, &ends, &self.log, location)
     }
 
     fn enlist(&mut self, worker: &Worker) -> Result<(), StoreError> {
@@ -216,8 +215,9 @@ impl Storage for Sqlite {
                 writer.execute(claim, params![number, take_overs])?;
                 if let Some(last) = other.filter(|_| take_overs > i64::from(worker.take_overs)) {
                     let reason = format!("{take_overs}{TOO_OFTEN}{last}");
-                    let end = End::of(number as u64, &TrialState::Failed { reason }, writer.place)?;
-                    if let Some((record, _)) = rows::one(&writer.transaction, number as u64, writer.place)? {
+                    let end = End::of(number as u64, &TrialState::Failed { reason }, writer.location)?;
+                    if let Some((record, _)) = rows::one(&writer.transaction, number as u64, writer.location)?
+                    {
                         writer.end(rows::ended(record, end))?;
                     }
                     continue;
@@ -231,7 +231,7 @@ impl Storage for Sqlite {
     }
 
     fn claim_new(&mut self, number: u64, proposal: &Proposal) -> Result<Option<Lease>, StoreError> {
-        let row = Record::of(number, proposal, &self.place)?;
+        let row = StoredTrial::of(number, proposal, &self.location)?;
         let worker = self.worker.clone();
         self.transaction(|writer| {
             let until = writer.now + worker.grace.as_secs_f64();
@@ -270,9 +270,9 @@ impl Storage for Sqlite {
     }
 
     fn end(&mut self, lease: Lease, state: &TrialState) -> Result<(), StoreError> {
-        let end = End::of(lease.number, state, &self.place)?;
+        let end = End::of(lease.number, state, &self.location)?;
         let recorded = self.transaction(|writer| {
-            let found = rows::one(&writer.transaction, lease.number, writer.place)?;
+            let found = rows::one(&writer.transaction, lease.number, writer.location)?;
             let Some((record, _)) = found.filter(|&(_, attempt)| attempt == lease.attempt) else {
                 return Ok(false);
             };
@@ -286,7 +286,7 @@ impl Storage for Sqlite {
         if recorded {
             Ok(())
         } else {
-            Err(StoreError::Superseded { place: self.place.clone(), number: lease.number })
+            Err(StoreError::Superseded { location: self.location.clone(), number: lease.number })
         }
     }
 

@@ -113,118 +113,76 @@ pub trait Storage: Send + fmt::Debug {
 /// What a database reports.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What can go wrong with a stored study, in one line each: a cause is part of the text. `place` is a folder, a file or a
+/// What can go wrong with a stored study, in one line each: a cause is part of the text. `location` is a folder, a file or a
 /// database's address without its password.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum StoreError {
     /// There is a study already.
-    #[error("{place}: there is a study already; continue it with `bomp-search resume` or name another one")]
-    Exists {
-        /// Where.
-        place: String,
-    },
+    #[error(
+        "{location}: there is a study already; continue it with `bomp-search resume` or name another one"
+    )]
+    Exists { location: String },
     /// There is no study.
-    #[error("{place}: no study here; `bomp-search run --study {}` starts one", text::argument(place))]
-    Absent {
-        /// Where.
-        place: String,
-    },
+    #[error("{location}: no study here; `bomp-search run --study {}` starts one", text::argument(location))]
+    Absent { location: String },
     /// No study can be here.
-    #[error("{place}: {problem}")]
-    Place {
-        /// Where.
-        place: String,
+    #[error("{location}: {problem}")]
+    Folder {
+        location: String,
         /// Why not, and where instead.
         problem: String,
     },
     /// Another process works on it.
-    #[error("{place}: another process is working on this study; `bomp-search worker` helps it")]
-    InUse {
-        /// Where.
-        place: String,
-    },
+    #[error("{location}: another process is working on this study; `bomp-search worker` helps it")]
+    InUse { location: String },
     /// Made by another version.
-    #[error("{place}: schema {found}, but this version reads {expected}: {}", other_version(*found, *expected))]
+    #[error("{location}: schema {found}, but this version reads {expected}: {}", other_version(*found, *expected))]
     Schema {
-        /// Where.
-        place: String,
-        /// Its schema.
+        location: String,
         found: i64,
         /// The schema of this version.
         expected: i64,
     },
     /// The address makes no sense.
-    #[error("{place}: {problem}")]
+    #[error("{location}: {problem}")]
     Address {
         /// What was given, without a password.
-        place: String,
-        /// What is wrong.
+        location: String,
         problem: String,
     },
     /// The database cannot be read or written.
-    #[error("{place}: {cause}")]
-    Database {
-        /// Where.
-        place: String,
-        /// What the database says.
-        cause: Cause,
-    },
+    #[error("{location}: {cause}")]
+    Database { location: String, cause: Cause },
     /// The database is damaged.
-    #[error("{place}: {cause}; `bomp-search salvage` saves what can be read of a damaged study")]
-    Damaged {
-        /// Where.
-        place: String,
-        /// What the database says.
-        cause: Cause,
-    },
+    #[error("{location}: {cause}; `bomp-search salvage` saves what can be read of a damaged study")]
+    Damaged { location: String, cause: Cause },
     /// The configuration of a damaged study cannot be read.
     #[error(
-        "{place}: its configuration cannot be read: {cause}; `bomp-search salvage --config` takes it from elsewhere"
+        "{location}: its configuration cannot be read: {cause}; `bomp-search salvage --config` takes it from elsewhere"
     )]
-    Configuration {
-        /// Where.
-        place: String,
-        /// What the database says.
-        cause: Cause,
-    },
+    Configuration { location: String, cause: Cause },
     /// A trial is gone.
     #[error(
-        "{place}: trial {number} is missing; `bomp-search salvage` saves what can be read of a damaged study"
+        "{location}: trial {number} is missing; `bomp-search salvage` saves what can be read of a damaged study"
     )]
-    Missing {
-        /// Where.
-        place: String,
-        /// Its number.
-        number: u64,
-    },
+    Missing { location: String, number: u64 },
     /// A value in the database is not what it should be.
-    #[error("{place}: {field}: {cause}; `bomp-search salvage` saves what can be read of a damaged study")]
+    #[error("{location}: {field}: {cause}; `bomp-search salvage` saves what can be read of a damaged study")]
     Content {
-        /// Where.
-        place: String,
+        location: String,
         /// Table or trial, and field.
         field: String,
-        /// What is wrong.
         cause: serde_json::Error,
     },
     /// A file or folder cannot be read or written.
     #[error("{path}: {cause}{}", advice(cause))]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
+    Io { path: PathBuf, cause: std::io::Error },
     /// The trial belongs to another worker by now: this one was silent for too long.
     #[error(
-        "{place}: trial {number} has been taken over by another worker; what this one found is not recorded"
+        "{location}: trial {number} has been taken over by another worker; what this one found is not recorded"
     )]
-    Superseded {
-        /// Where.
-        place: String,
-        /// The trial.
-        number: u64,
-    },
+    Superseded { location: String, number: u64 },
 }
 
 /// What to do with a study of another version.

@@ -14,7 +14,7 @@ pub struct Proposal {
     /// What it takes of a device.
     pub usage: Usage,
     /// The trial whose trained float network it shares; `None`: it trains its own.
-    pub lead: Option<u64>,
+    pub weights_from: Option<u64>,
 }
 
 /// What training and evaluation measured. Counts are images.
@@ -159,8 +159,8 @@ pub struct Trial {
     /// What it takes of a device, known before it was trained.
     pub usage: Usage,
     /// The trial whose trained float network it shares; `None`: it trains its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lead: Option<u64>,
+    #[serde(rename = "lead", default, skip_serializing_if = "Option::is_none")]
+    pub weights_from: Option<u64>,
     /// Who works on it, while somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,

@@ -18,7 +18,7 @@ use super::storage::StoreError;
 use super::{StudyConfig, Trial, agreement, record, wal};
 
 /// How long another process may keep the database to itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a copy is made again because a process changed the files in between.
 const COPIES: u32 = 20;
 
@@ -34,31 +34,32 @@ pub(super) struct View {
 /// Reads the study in `folder`.
 pub(super) fn read(folder: &Path) -> Result<View, StoreError> {
     let path = folder.join(FILE);
-    let place = path.display().to_string();
+    let location = path.display().to_string();
     let header = match header(&path) {
         Ok(header) => header,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let absent = || StoreError::Absent { place: folder.display().to_string() };
+            let absent = || StoreError::Absent { location: folder.display().to_string() };
             return Err(orphan(folder).unwrap_or_else(absent));
         }
         Err(cause) => return Err(StoreError::Io { path, cause }),
     };
     if header.len() < HEADER {
-        return Err(rows::damaged(&place, &format!("it was cut off after {} bytes", header.len())));
+        return Err(rows::damaged(&location, &format!("it was cut off after {} bytes", header.len())));
     }
     let log = fs::metadata(folder.join(WAL)).is_ok_and(|file| file.len() > 0);
     if log || header[WRITE_VERSION] == 2 || header[READ_VERSION] == 2 {
-        return copied(folder, &place, WAL);
+        return copied(folder, &location, WAL);
     }
     // SQLite takes a file system without locks for another process.
     if can_lock(folder).is_err() {
-        return copied(folder, &place, JOURNAL);
+        return copied(folder, &location, JOURNAL);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&path, flags).map_err(|source| database(&place, source))?;
-    match of(connection, folder, &place) {
+    let connection =
+        Connection::open_with_flags(&path, flags).map_err(|source| database(&location, source))?;
+    match of(connection, folder, &location) {
         // A commit was cut off: SQLite would undo it in the file itself.
-        Err(Failure::Unfinished) => copied(folder, &place, JOURNAL),
+        Err(Failure::Unfinished) => copied(folder, &location, JOURNAL),
         Err(Failure::Other(error)) => Err(error),
         Ok(view) => Ok(view),
     }
@@ -89,9 +90,9 @@ impl From<StoreError> for Failure {
     }
 }
 
-fn of(mut connection: Connection, folder: &Path, place: &str) -> Result<View, Failure> {
-    let sql = |source| database(place, source);
-    connection.busy_timeout(PATIENCE).map_err(sql)?;
+fn of(mut connection: Connection, folder: &Path, location: &str) -> Result<View, Failure> {
+    let sql = |source| database(location, source);
+    connection.busy_timeout(RETRY_TIMEOUT).map_err(sql)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(sql)?;
     // The first look takes the shared lock: from here on nobody changes the database.
     match transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0)) {
@@ -100,15 +101,15 @@ fn of(mut connection: Connection, folder: &Path, place: &str) -> Result<View, Fa
         }
         result => result.map_err(sql)?,
     };
-    let (schema, config) = rows::study(&transaction, place)?;
+    let (schema, config) = rows::study(&transaction, location)?;
     if schema == rows::FORMER {
-        let trials = record::trials(rows::former_records(&transaction, place)?, place)?;
+        let trials = record::trials(rows::former_records(&transaction, location)?, location)?;
         return Ok(View { schema, config, trials });
     }
-    let (records, ends) = (rows::records(&transaction, place)?, rows::ends(&transaction, place)?);
+    let (records, ends) = (rows::records(&transaction, location)?, rows::ends(&transaction, location)?);
     let mut log = Log::at(folder);
     log.update()?;
-    let trials = agreement::trials(records, &ends, &log, place)?;
+    let trials = agreement::trials(records, &ends, &log, location)?;
     if log.config() != Some(&config) {
         return Err(log.damaged("its configuration is not that of the database").into());
     }
@@ -116,7 +117,7 @@ fn of(mut connection: Connection, folder: &Path, place: &str) -> Result<View, Fa
 }
 
 /// Reads a copy of the database and of the file beside it that holds what was left unfinished.
-fn copied(folder: &Path, place: &str, beside: &str) -> Result<View, StoreError> {
+fn copied(folder: &Path, location: &str, beside: &str) -> Result<View, StoreError> {
     let mut tries = 1;
     loop {
         let before = state(folder, beside);
@@ -130,10 +131,11 @@ fn copied(folder: &Path, place: &str, beside: &str) -> Result<View, StoreError> 
         let result = match problem {
             Some(problem) => Err(problem),
             None => {
-                let connection = alone(&copy.path().join(FILE)).map_err(|source| database(place, source))?;
-                of(connection, folder, place).map_err(|failure| match failure {
+                let connection =
+                    alone(&copy.path().join(FILE)).map_err(|source| database(location, source))?;
+                of(connection, folder, location).map_err(|failure| match failure {
                     Failure::Other(error) => error,
-                    Failure::Unfinished => rows::damaged(place, "its last commit cannot be undone"),
+                    Failure::Unfinished => rows::damaged(location, "its last commit cannot be undone"),
                 })
             }
         };

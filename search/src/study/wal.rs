@@ -120,9 +120,9 @@ pub(super) fn replay(mut database: Vec<u8>, bytes: &[u8]) -> Vec<u8> {
     database.resize(database.len().max(pages * wal.page), 0);
     for frame in frames[..=last].iter().filter(whole) {
         if let Some(start) = frame.number().checked_sub(1).map(|index| index * wal.page)
-            && let Some(place) = database.get_mut(start..start + wal.page)
+            && let Some(target) = database.get_mut(start..start + wal.page)
         {
-            place.copy_from_slice(frame.page);
+            target.copy_from_slice(frame.page);
         }
     }
     database

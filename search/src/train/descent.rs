@@ -24,14 +24,13 @@ use crate::recipe::Schedule;
 const LOOK_EVERY: usize = 32;
 
 /// Looks at the parameters halfway and says whether to go on.
-pub(super) type Look<'a> = dyn FnMut(&Tensor) -> Result<bool, TrainError> + 'a;
+pub(super) type HalfwayLook<'a> = dyn FnMut(&Tensor) -> Result<bool, TrainError> + 'a;
 
 /// One training: what does not depend on what is minimised.
 pub(super) struct Descent<'a> {
     pub(super) images: &'a DeviceImages,
     pub(super) schedule: &'a Schedule,
     pub(super) phase: Phase,
-    /// Threads to use.
     pub(super) threads: usize,
     /// Parts of a batch; batch norm uses the statistics of one part.
     pub(super) shards: usize,
@@ -46,7 +45,7 @@ impl Descent<'_> {
         start: &Start,
         mut order: Order,
         monitor: &mut Monitor<'_>,
-        mut halfway: Option<&mut Look<'_>>,
+        mut halfway: Option<&mut HalfwayLook<'_>>,
     ) -> Result<Tensor, TrainError> {
         let Self { images, schedule, phase, .. } = *self;
         let (batch, steps) = schedule.steps(images.len());

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// Why the device that was asked for cannot be had.
 #[derive(Debug, Error, PartialEq, Eq)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum DeviceError {
     /// A word that names no device.
     #[error("unknown device `{0}`: use cpu, cuda or cuda:N")]
@@ -23,7 +24,6 @@ pub enum DeviceError {
     /// Not so many GPUs.
     #[error("there is no CUDA device {index}: the devices are 0 to {last}")]
     NoSuchDevice {
-        /// The number asked for.
         index: usize,
         /// The largest number that there is.
         last: i64,

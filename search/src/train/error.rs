@@ -11,17 +11,16 @@ use crate::recipe::RecipeError;
 
 /// Why a training ended without a network. It is the trial that fails, never the study.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum TrainError {
     /// The loss is no longer a number, or the weights aren't.
     #[error(
         "{phase} diverged after {images} images: {what}; a smaller learning rate or a longer warm-up may help"
     )]
     Diverged {
-        /// What was being trained.
         phase: Phase,
         /// Images trained on in this phase until it was noticed.
         images: u64,
-        /// What is not finite.
         what: String,
     },
     /// The progress callback asked to stop.
@@ -32,10 +31,7 @@ pub enum TrainError {
     },
     /// The judge of half-trained networks gave it up.
     #[error("given up after {trained_images} images: it cannot improve the front")]
-    Hopeless {
-        /// Images trained on.
-        trained_images: u64,
-    },
+    Hopeless { trained_images: u64 },
     /// The network cannot be packed, so it is not worth training.
     #[error(transparent)]
     Network(#[from] IrError),

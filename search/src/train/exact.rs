@@ -36,13 +36,13 @@ pub(super) struct ExactNet {
 /// What a layer computes, and the bounds at which its results are saturated, without the zero point.
 #[derive(Debug)]
 pub(super) struct ExactLayer {
-    pub(super) sums: Sums,
+    pub(super) sums: ExactOp,
     pub(super) bounds: [f64; 2],
 }
 
 /// The arithmetic of a layer before saturation; inputs are without their zero point.
 #[derive(Debug)]
-pub(super) enum Sums {
+pub(super) enum ExactOp {
     /// floor(sum * factor + offset).
     Weighted {
         /// [C_OUT, C_IN, K, K] or [CLASSES, INPUTS].
@@ -84,11 +84,11 @@ impl ExactNet {
                     };
                     weighted_sums(weighted, shape, positions, lowered.tensors[input].zero_point)
                 }
-                Parameters::Add { factors, shift } => Sums::Add {
+                Parameters::Add { factors, shift } => ExactOp::Add {
                     factors: factors.map(|factor| f64::from(factor) * 2f64.powi(-i32::from(*shift))),
                 },
                 Parameters::AveragePool { factor, shift } => {
-                    Sums::AveragePool { factor: i64::from(*factor), shift: i64::from(*shift) }
+                    ExactOp::AveragePool { factor: i64::from(*factor), shift: i64::from(*shift) }
                 }
             };
             ExactLayer { sums, bounds }
@@ -103,7 +103,7 @@ impl ExactNet {
     }
 }
 
-fn weighted_sums(weighted: &Weighted, shape: Vec<i64>, positions: usize, zero_point: i8) -> Sums {
+fn weighted_sums(weighted: &Weighted, shape: Vec<i64>, positions: usize, zero_point: i8) -> ExactOp {
     let fan_in = weighted.weights.len() / shape[0] as usize;
     let channels = fan_in / positions;
     let largest_input = (127 - i64::from(zero_point)).max(128 + i64::from(zero_point));
@@ -121,7 +121,7 @@ fn weighted_sums(weighted: &Weighted, shape: Vec<i64>, positions: usize, zero_po
         })
         .collect();
     let offsets = weighted.biases.iter().zip(&factors).map(|(&bias, factor)| f64::from(bias) * factor + 0.5);
-    Sums::Weighted {
+    ExactOp::Weighted {
         shape,
         weight: by_channel.map(|&weight| f32::from(weight)).collect(),
         offsets: offsets.collect(),

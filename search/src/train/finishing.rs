@@ -8,14 +8,14 @@ use std::path::Path;
 use bomp_export::candidate::{Candidate, CandidateError, Provenance};
 use bomp_export::data::Images;
 use bomp_export::evaluate::{self, EvaluateError};
-use bomp_export::lower::{LowerError, lower};
-use bomp_export::write::{self, PackError};
+use bomp_export::lower::lower;
+use bomp_export::write;
 use bomp_runtime::Model;
 use thiserror::Error;
 
 use super::trial::{Data, Run, Training};
 use super::{Progress, Signal, TrainError};
-use crate::recipe::Quantisation;
+use crate::recipe::QuantisationMethod;
 use crate::study::{StudyConfig, Trial};
 
 /// How networks of a study are finished.
@@ -24,7 +24,7 @@ pub struct Finisher<'a> {
     /// The study.
     pub config: &'a StudyConfig,
     /// What follows the float training.
-    pub quantisation: Quantisation,
+    pub quantisation: QuantisationMethod,
     /// Images to train on, with a teacher's logits if there is one, and the test images.
     pub images: Data<'a>,
     /// The test images once more, for the integer runtime.
@@ -38,31 +38,12 @@ pub struct Finisher<'a> {
 /// Why a network was not finished.
 #[derive(Debug, Error)]
 pub enum FinishError {
-    /// Its training ended without a network.
-    #[error("trial {trial}: {source}")]
-    Training {
-        /// The trial.
-        trial: u64,
-        /// Why.
-        source: TrainError,
-    },
-    /// It is not what was promised.
-    #[error("trial {trial}: {problem}")]
-    Promise {
-        /// The trial.
-        trial: u64,
-        /// What is different.
-        problem: String,
-    },
-    /// It has no integer form.
-    #[error(transparent)]
-    Lower(#[from] LowerError),
-    /// It cannot be packed.
-    #[error(transparent)]
-    Pack(#[from] PackError),
-    /// The integer runtime cannot run it on the test images.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
+    /// The training of this trial ended without a network.
+    #[error("trial {0}: {1}")]
+    Training(u64, TrainError),
+    /// The network of this trial is not what was promised.
+    #[error("trial {0}: {1}")]
+    Promise(u64, String),
     /// It cannot be saved.
     #[error(transparent)]
     Save(#[from] CandidateError),
@@ -86,25 +67,26 @@ impl Finisher<'_> {
         let network = self.config.space.network(&trial.genotype);
         let run = Run { seed: self.config.seed, trial: trial.number, threads: self.threads };
         let training = Training { data: self.images, config: &self.config.final_training, run };
-        let finished = training.finish(&network, self.quantisation, provenance, progress);
-        let candidate =
-            finished.map_err(|source| FinishError::Training { trial: trial.number, source })?.candidate;
-        self.confirm(&candidate, trial)?;
+        let candidate = training
+            .finish(&network, self.quantisation, provenance, progress)
+            .map_err(|error| FinishError::Training(trial.number, error))?;
+        self.confirm(&candidate, trial).map_err(|problem| FinishError::Promise(trial.number, problem))?;
         candidate.save(folder)?;
         Ok(candidate)
     }
 
-    fn confirm(&self, candidate: &Candidate, trial: &Trial) -> Result<(), FinishError> {
-        let wrong = |problem| Err(FinishError::Promise { trial: trial.number, problem });
-        let blob = write::blob(&lower(candidate)?)?;
+    /// Says what is not as it was promised.
+    fn confirm(&self, candidate: &Candidate, trial: &Trial) -> Result<(), String> {
+        let lowered = lower(candidate).map_err(|error| error.to_string())?;
+        let blob = write::blob(&lowered).map_err(|error| error.to_string())?;
         if blob.len() != trial.usage.bytes {
-            return wrong("the packed size is not the predicted one".to_owned());
+            return Err("the packed size is not the predicted one".into());
         }
-        let Ok(model) = Model::new(&blob) else { return wrong("its model is refused".to_owned()) };
-        let counted = correct_by_class(&model, self.test, self.threads)?;
+        let model = Model::new(&blob).map_err(|error| format!("its model is refused: {error}"))?;
+        let counted = correct_by_class(&model, self.test, self.threads).map_err(|error| error.to_string())?;
         let measured = &candidate.provenance;
         if counted != measured.class_correct || counted.iter().sum::<usize>() != measured.integer_correct {
-            return wrong(format!(
+            return Err(format!(
                 "the runtime classifies {counted:?} test images of each class correctly, training measured {:?}",
                 measured.class_correct
             ));

@@ -16,7 +16,7 @@ use super::objective::{FloatObjective, Objective, QaftObjective};
 use super::qaft::QaftNet;
 use super::quantise::quantise;
 use super::trial::{Data, Run, Training};
-use crate::recipe::{Augmentation, ClassWeights, Quantisation, Schedule, TrainConfig};
+use crate::recipe::{Augmentation, ClassWeights, QuantisationMethod, Schedule, TrainConfig};
 use crate::stream::stream;
 use crate::train::Signal;
 
@@ -100,11 +100,11 @@ fn gpu_counts_what_the_host_counts() {
     };
     let run = Run { seed: 1, trial: 0, threads: 1 };
     let data = Data { train: &gpu, held_out: &gpu };
-    let quantisation = Quantisation::Qaft;
+    let quantisation = QuantisationMethod::Qaft;
     let progress = &mut |_| Signal::Continue;
     let training = Training { data, config: &config, run };
-    let finished = training.finish(&network, quantisation, Provenance::default(), progress).unwrap();
-    let lowered = lower(&finished.candidate).unwrap();
+    let candidate = training.finish(&network, quantisation, Provenance::default(), progress).unwrap();
+    let lowered = lower(&candidate).unwrap();
     let on_host = ExactNet::new(&lowered).correct(&host, 1).unwrap().iter().sum::<usize>();
-    assert_eq!(finished.candidate.provenance.integer_correct, on_host);
+    assert_eq!(candidate.provenance.integer_correct, on_host);
 }

@@ -58,7 +58,6 @@ impl DeviceImages {
         Ok(Self { teacher_logits: Some(logits.f_to_device(self.device())?), ..self })
     }
 
-    /// Number of images.
     pub(super) fn len(&self) -> usize {
         self.labels.size()[0] as usize
     }

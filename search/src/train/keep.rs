@@ -64,7 +64,6 @@ pub(super) fn save(float: &TrainedFloat, identity: &str, path: &Path) -> Result<
 #[derive(Debug, Error)]
 #[error("{path}: {problem}; this kept float network is trained again, to the same weights")]
 pub(super) struct Unusable {
-    /// The file.
     pub(super) path: PathBuf,
     /// What is wrong with it.
     pub(super) problem: String,

@@ -6,17 +6,17 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use bomp_export::data::Images;
 use bomp_export::ir::Network;
 use tch::Device;
 
 use super::images::DeviceImages;
 use super::trial::{Data, Judge, Run, Scored, TrainedFloat, Training};
-use super::{Halfway, Progress, Signal, TrainError, keep};
+use super::{Progress, Signal, TrainError, keep};
+use crate::data::StudyData;
 use crate::proposal::Hurdle;
-use crate::recipe::Quantisation;
+use crate::recipe::QuantisationMethod;
 use crate::session::{Assignment, Evaluation};
-use crate::study::{self, ClassCount, GivenUp, Measured, StudyConfig};
+use crate::study::{ClassCount, GivenUp, Halfway, Measured, StudyConfig};
 
 /// Float networks that further policies of bit widths can be tried on.
 #[derive(Debug)]
@@ -85,15 +85,15 @@ impl Measurer {
     /// The images do not fit there, or there are none.
     pub fn new(
         config: &StudyConfig,
-        (training, validation): (&Images, &Images),
+        loaded: &StudyData,
         floats: FloatNetworks,
         device: Device,
         threads: usize,
     ) -> Result<Self, TrainError> {
         Ok(Self {
             config: config.clone(),
-            training: DeviceImages::upload(training, device)?,
-            validation: DeviceImages::upload(validation, device)?,
+            training: DeviceImages::upload(&loaded.training, device)?,
+            validation: DeviceImages::upload(&loaded.validation, device)?,
             threads,
             floats,
         })
@@ -128,8 +128,8 @@ impl Measurer {
         let quantisation = self.config.mode.in_the_loop();
         let mut progress = |progress| observer.progress(progress);
         let scored = self.training(*number).score(&network, &float, quantisation, &mut progress)?;
-        let measured = self.account(proposal.lead.is_none(), &float, &scored);
-        self.floats.last = Some((proposal.lead.unwrap_or(*number), float));
+        let measured = self.account(proposal.weights_from.is_none(), &float, &scored);
+        self.floats.last = Some((proposal.weights_from.unwrap_or(*number), float));
         Ok(Evaluation::Finished(measured))
     }
 
@@ -142,10 +142,10 @@ impl Measurer {
         observer: &mut dyn Observer,
     ) -> Result<Obtained, TrainError> {
         let begun = Instant::now();
-        let (lead, own) = (proposal.lead.unwrap_or(*number), proposal.lead.is_none());
-        let file = self.floats.file(lead);
-        let identity = format!("trial {lead} of {}", self.config.sha256());
-        let mut kept = self.floats.take(lead);
+        let (weights_from, own) = (proposal.weights_from.unwrap_or(*number), proposal.weights_from.is_none());
+        let file = self.floats.file(weights_from);
+        let identity = format!("trial {weights_from} of {}", self.config.sha256());
+        let mut kept = self.floats.take(weights_from);
         if kept.is_none() && !own {
             kept =
                 keep::load(&identity, &file, network, self.validation.device()).unwrap_or_else(|unusable| {
@@ -166,7 +166,7 @@ impl Measurer {
         let judge: Option<&mut Judge<'_>> =
             if own && config.early_stopping { Some(&mut judge) } else { None };
         let mut progress = |progress| observer.progress(progress);
-        let trained = self.training(lead).train_float(network, judge, &mut progress);
+        let trained = self.training(weights_from).train_float(network, judge, &mut progress);
         if let (Err(TrainError::Hopeless { trained_images }), Some(halfway), Some(hurdle)) =
             (&trained, seen, hurdle)
         {
@@ -194,16 +194,10 @@ impl Measurer {
     }
 
     /// The figures of a trial that was given up after `trained_images`.
-    fn give_up(
-        &self,
-        halfway: study::Halfway,
-        hurdle: &Hurdle,
-        trained_images: u64,
-        seconds: f64,
-    ) -> GivenUp {
+    fn give_up(&self, halfway: Halfway, hurdle: &Hurdle, trained_images: u64, seconds: f64) -> GivenUp {
         let images = self.training.len();
         let recipe = &self.config.training;
-        let qaft = self.config.mode.in_the_loop() == Quantisation::Qaft;
+        let qaft = self.config.mode.in_the_loop() == QuantisationMethod::Qaft;
         let whole =
             recipe.float.trained_images(images) + if qaft { recipe.qaft.trained_images(images) } else { 0 };
         GivenUp {
@@ -230,12 +224,8 @@ impl Measurer {
     }
 
     /// What was seen halfway, as it is kept.
-    fn halfway(&self, seen: Halfway) -> study::Halfway {
-        study::Halfway {
-            correct: seen.correct as u64,
-            images: seen.images as u64,
-            balanced_accuracy: self.is_balanced().then_some(seen.balanced_accuracy),
-        }
+    fn halfway(&self, seen: Halfway) -> Halfway {
+        Halfway { balanced_accuracy: seen.balanced_accuracy.filter(|_| self.is_balanced()), ..seen }
     }
 
     /// The counts of each class.

@@ -46,4 +46,4 @@ pub use images::DeviceImages;
 pub use measure::{FloatNetworks, Measurer, Observer};
 pub use monitor::{Phase, Progress, Signal};
 pub use speed::Speed;
-pub use trial::{Data, Finished, Halfway, Judge, Run, Scored, TrainedFloat, Training};
+pub use trial::{Data, Judge, Run, Scored, TrainedFloat, Training};

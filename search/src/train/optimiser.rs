@@ -46,7 +46,6 @@ impl AdamW {
         }
     }
 
-    /// The current values.
     pub(super) fn parameters(&self) -> &Tensor {
         &self.parameters
     }

@@ -11,7 +11,6 @@ use tch::{Device, Kind, Tensor};
 
 use super::images::DeviceImages;
 use crate::recipe::Augmentation;
-use crate::stream::stream;
 
 /// An endless stream of batches of indices.
 #[derive(Debug)]
@@ -48,16 +47,8 @@ pub(super) struct Picked {
 }
 
 impl Order {
-    /// For `images` images; `purpose` names the phase.
-    pub(super) fn new(
-        images: usize,
-        device: Device,
-        augmentation: Augmentation,
-        seed: u64,
-        trial: u64,
-        purpose: &str,
-    ) -> Self {
-        let random = stream(seed, trial, purpose);
+    /// For `images` images, by a random stream of the phase.
+    pub(super) fn new(images: usize, device: Device, augmentation: Augmentation, random: ChaCha8Rng) -> Self {
         let indices = Tensor::zeros([0], (Kind::Int64, device));
         Self { random, device, augmentation, images, position: images, indices, draws: None }
     }
@@ -107,7 +98,6 @@ impl Batch {
         indices.into_iter().map(part).collect()
     }
 
-    /// Number of images.
     pub(super) fn len(&self) -> usize {
         self.indices.size()[0] as usize
     }
@@ -166,6 +156,7 @@ fn augment(pixels: &Tensor, draws: &Tensor, augmentation: Augmentation, zero: u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::stream;
     use bomp_export::candidate::Quantisation;
     use bomp_export::data::Images;
     use bomp_export::ir::Shape;
@@ -178,7 +169,7 @@ mod tests {
     #[test]
     fn every_epoch_is_a_permutation_and_repeats_for_the_same_triple() {
         let take = |trial, purpose| {
-            let mut order = Order::new(10, Device::Cpu, Augmentation::default(), 3, trial, purpose);
+            let mut order = Order::new(10, Device::Cpu, Augmentation::default(), stream(3, trial, purpose));
             (0..6).map(|_| Vec::<i64>::try_from(order.next(5).indices).unwrap()).collect::<Vec<_>>()
         };
         let batches = take(1, "a");
@@ -200,7 +191,7 @@ mod tests {
         let images = DeviceImages::upload(&images, Device::Cpu).unwrap();
         let images = images.with_teacher(&[0.0, 1.0, 2.0, 3.0], &[4.0, 5.0, 6.0, 7.0]).unwrap();
         let augmentation = Augmentation { crop_padding: 2, flip: true };
-        let mut order = Order::new(2, Device::Cpu, augmentation, 1, 1, "augment");
+        let mut order = Order::new(2, Device::Cpu, augmentation, stream(1, 1, "augment"));
         let mut seen = HashSet::new();
         for _ in 0..300 {
             let batch = order.next(2);
@@ -235,7 +226,7 @@ mod tests {
     #[test]
     fn shards_are_the_batch() {
         let augmentation = Augmentation { crop_padding: 1, flip: false };
-        let mut order = Order::new(11, Device::Cpu, augmentation, 1, 1, "shards");
+        let mut order = Order::new(11, Device::Cpu, augmentation, stream(1, 1, "shards"));
         let batch = order.next(11);
         let shards = batch.shards(3);
         let cat = |pick: fn(&Batch) -> &Tensor| {

@@ -35,7 +35,6 @@ impl Layout {
         self.sizes.len() - 1
     }
 
-    /// Number of pieces.
     pub(super) fn len(&self) -> usize {
         self.sizes.len()
     }
@@ -69,8 +68,8 @@ impl Builder {
 
     /// The layout, and the start on `device`.
     pub(super) fn build(self, device: Device) -> (Layout, Start) {
-        let place = |values: &[f32]| Tensor::from_slice(values).to_device(device).to_kind(Kind::Float);
-        let start = Start { values: place(&self.values), decays: place(&self.decays) };
+        let on_device = |values: &[f32]| Tensor::from_slice(values).to_device(device).to_kind(Kind::Float);
+        let start = Start { values: on_device(&self.values), decays: on_device(&self.decays) };
         (self.layout, start)
     }
 }

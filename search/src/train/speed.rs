@@ -16,7 +16,7 @@ use super::parameters::Start;
 use super::qaft::QaftNet;
 use super::quantise::quantise;
 use super::trial::{Data, Pipeline, Training, alone};
-use crate::recipe::{Quantisation, Schedule};
+use crate::recipe::{QuantisationMethod, Schedule};
 use crate::stream::stream;
 
 /// Held-out images that are scored, at most.
@@ -47,7 +47,7 @@ impl Training<'_> {
     pub fn speed(
         &self,
         network: &Network,
-        quantisation: Quantisation,
+        quantisation: QuantisationMethod,
         time: Duration,
         progress: &mut dyn FnMut(Progress) -> Signal,
     ) -> Result<Speed, TrainError> {
@@ -69,10 +69,10 @@ impl Training<'_> {
             let mut scoring = 0.0;
             timed(&mut scoring, || folded.correct(&sample, run.threads))?;
             go_on(&mut pipeline, Phase::Float)?;
-            if quantisation != Quantisation::None {
+            if quantisation != QuantisationMethod::None {
                 let mut quantised = timed(&mut speed.fixed, || quantise(&folded, train))?;
                 go_on(&mut pipeline, Phase::Qaft)?;
-                if quantisation == Quantisation::Qaft {
+                if quantisation == QuantisationMethod::Qaft {
                     let (net, start) = QaftNet::new(&quantised, &folded);
                     let loss = pipeline.loss(&config.qaft, network);
                     let mut objective = QaftObjective::new(net, loss, train.device());

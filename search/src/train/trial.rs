@@ -11,7 +11,7 @@ use bomp_export::ir::{Bits, Layer, Network};
 use bomp_export::lower::lower;
 use tch::Tensor;
 
-use super::descent::{Descent, Look};
+use super::descent::{Descent, HalfwayLook};
 use super::error::{TrainError, guard};
 use super::exact::ExactNet;
 use super::float::initialise;
@@ -24,9 +24,9 @@ use super::order::Order;
 use super::parameters::Start;
 use super::qaft::QaftNet;
 use super::quantise::{Quantised, quantise};
-use crate::recipe::{Quantisation, Schedule, TrainConfig};
+use crate::recipe::{QuantisationMethod, Schedule, TrainConfig};
 use crate::stream::stream;
-use crate::study::balanced_accuracy;
+use crate::study::{Halfway, balanced_accuracy};
 
 /// Images of the validation part that a look at a half-trained network counts, at most.
 const HALFWAY_IMAGES: usize = 2_000;
@@ -49,17 +49,6 @@ pub struct Data<'a> {
     pub train: &'a DeviceImages,
     /// Images to count: they influence nothing.
     pub held_out: &'a DeviceImages,
-}
-
-/// Images counted by the way.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Halfway {
-    /// Classified correctly by the float network after half of its training.
-    pub correct: usize,
-    /// Looked at.
-    pub images: usize,
-    /// Mean of the recall of each class that has images among them, 0..=1.
-    pub balanced_accuracy: f64,
 }
 
 /// Whether a half-trained network is worth going on with.
@@ -92,16 +81,6 @@ pub struct Scored {
     pub class_correct: Vec<usize>,
     /// Images trained on for this, the float network's not included.
     pub trained_images: u64,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-}
-
-/// A network that is ready to be packed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    /// The network; `test_images`, `float_correct`, `integer_correct`, `class_images`, `class_correct` and `trained_images` of
-    /// its provenance are set.
-    pub candidate: Candidate,
     /// Wall-clock seconds.
     pub seconds: f64,
 }
@@ -156,13 +135,13 @@ impl Training<'_> {
         &self,
         network: &Network,
         float: &TrainedFloat,
-        quantisation: Quantisation,
+        quantisation: QuantisationMethod,
         progress: &mut dyn FnMut(Progress) -> Signal,
     ) -> Result<Scored, TrainError> {
         let started = Instant::now();
         let mut pipeline = Pipeline::new(*self, progress);
         let class_correct = alone(|| {
-            if quantisation == Quantisation::None {
+            if quantisation == QuantisationMethod::None {
                 return Ok(float.class_correct.clone());
             }
             let folded = float.folded.with_policy(network);
@@ -178,18 +157,18 @@ impl Training<'_> {
     }
 
     /// Trains `network` for good and counts the held-out images, which are those of the test, once. `provenance` says what is
-    /// known beforehand.
+    /// known beforehand; figures are added to it.
     ///
     /// # Errors
     /// As [`Self::train_float`], and where no device could run the network.
     pub fn finish(
         &self,
         network: &Network,
-        quantisation: Quantisation,
+        quantisation: QuantisationMethod,
         provenance: Provenance,
         progress: &mut dyn FnMut(Progress) -> Signal,
-    ) -> Result<Finished, TrainError> {
-        let (started, held_out) = (Instant::now(), self.data.held_out);
+    ) -> Result<Candidate, TrainError> {
+        let held_out = self.data.held_out;
         let mut pipeline = Pipeline::new(*self, progress);
         let (candidate, float_correct, class_correct) = alone(|| {
             network.validate()?;
@@ -210,8 +189,7 @@ impl Training<'_> {
             trained_images: pipeline.monitor.trained_images,
             ..provenance
         };
-        let candidate = Candidate { provenance, ..candidate };
-        Ok(Finished { candidate, seconds: started.elapsed().as_secs_f64() })
+        Ok(Candidate { provenance, ..candidate })
     }
 }
 
@@ -277,9 +255,9 @@ impl<'a> Pipeline<'a> {
                     let images = sample.class_counts(correct.len());
                     let counts = correct.iter().zip(&images).map(|(&c, &n)| (c as u64, n as u64));
                     let seen = Halfway {
-                        correct: correct.iter().sum(),
-                        images: sample.len(),
-                        balanced_accuracy: balanced_accuracy(counts),
+                        correct: correct.iter().sum::<usize>() as u64,
+                        images: sample.len() as u64,
+                        balanced_accuracy: Some(balanced_accuracy(counts)),
                     };
                     halfway = Some(seen);
                     Ok(judge(seen))
@@ -291,10 +269,14 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Quantises a folded network to the bit widths of its layers, and fine-tunes it if that is asked for.
-    fn quantise(&mut self, folded: &Folded, quantisation: Quantisation) -> Result<Quantised, TrainError> {
+    fn quantise(
+        &mut self,
+        folded: &Folded,
+        quantisation: QuantisationMethod,
+    ) -> Result<Quantised, TrainError> {
         let schedule = &self.training.config.qaft;
         let quantised = quantise(folded, self.training.data.train)?;
-        if quantisation != Quantisation::Qaft {
+        if quantisation != QuantisationMethod::Qaft {
             return Ok(quantised);
         }
         let (net, start) = QaftNet::new(&quantised, folded);
@@ -337,15 +319,15 @@ impl<'a> Pipeline<'a> {
         objective: &mut dyn Objective,
         start: &Start,
         (schedule, phase): (&Schedule, Phase),
-        halfway: Option<&mut Look<'_>>,
+        halfway: Option<&mut HalfwayLook<'_>>,
     ) -> Result<Tensor, TrainError> {
         let Self { training: Training { data: Data { train: images, .. }, config, run }, monitor } = self;
         let purpose = match phase {
             Phase::Float => "float",
             Phase::Qaft => "qaft",
         };
-        let order =
-            Order::new(images.len(), images.device(), config.augmentation, run.seed, run.trial, purpose);
+        let random = stream(run.seed, run.trial, purpose);
+        let order = Order::new(images.len(), images.device(), config.augmentation, random);
         let descent = Descent { images, schedule, phase, threads: run.threads, shards: config.shards };
         descent.run(objective, start, order, monitor, halfway)
     }

@@ -1,5 +1,5 @@
 //! `cargo xtask bench bo`: how many trials the strategies need, on a table of real trainings and on
-//! an invented accuracy.
+//! a synthetic accuracy.
 
 use crate::workspace;
 use anyhow::Result;

@@ -1,6 +1,6 @@
-//! Invented problems of different characters, so that the optimiser is not judged by one table: nominal, ordinal and
+//! Synthetic problems of different characters, so that the optimiser is not judged by one table: nominal, ordinal and
 //! mixed spaces, a second objective that is known or not, accuracies that fall off a cliff, ties, noise, failures, few
-//! allowed points. Only the formulas are invented; everything else is as a stranger's client would have it.
+//! allowed points. Only the formulas are synthetic; everything else is as a stranger's client would have it.
 
 mod cells;
 mod spaces;
@@ -72,7 +72,7 @@ pub(crate) struct Chance {
 /// The true objectives of a point; `None`: not allowed.
 type Formula = Box<dyn Fn(&[u16]) -> Option<Objectives> + Send + Sync>;
 
-/// An invented problem.
+/// A synthetic problem.
 pub(crate) struct Made {
     /// What selects it on the command line.
     pub(crate) name: &'static str,

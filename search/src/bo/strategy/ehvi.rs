@@ -5,7 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Proposal, Situation, Strategy};
+use super::{SearchState, Strategy, Suggestion};
 use crate::bo::candidates::{Candidate, Pool};
 use crate::bo::preference::Preference;
 use crate::bo::problem::Point;
@@ -49,20 +49,20 @@ impl Strategy for Ehvi {
         "ehvi"
     }
 
-    fn propose(&self, situation: &Situation<'_>, count: usize, rng: &mut ChaCha8Rng) -> Proposal {
-        let mut pool = Pool::new(situation.problem, situation.history, situation.pending);
-        let begun = situation.history.observations().len() + situation.pending.len();
+    fn propose(&self, state: &SearchState<'_>, count: usize, rng: &mut ChaCha8Rng) -> Suggestion {
+        let mut pool = Pool::new(state.problem, state.history, state.pending);
+        let begun = state.history.observations().len() + state.pending.len();
         let uninformed = self.initial.saturating_sub(begun).min(count);
         let mut points = random(&mut pool, uninformed, rng);
         let mut expected_improvement = None;
         if points.len() == uninformed && uninformed < count {
-            match Surrogate::fit(situation, rng) {
+            match Surrogate::fit(state, rng) {
                 None => points.extend(random(&mut pool, count - uninformed, rng)),
                 Some(mut surrogate) => {
                     surrogate.add_pending(&points, rng);
                     while points.len() < count {
                         let Some((best, improvement)) =
-                            search(situation, self.preference, &surrogate, &mut pool, rng)
+                            search(state, self.preference, &surrogate, &mut pool, rng)
                         else {
                             break;
                         };
@@ -78,7 +78,7 @@ impl Strategy for Ehvi {
                 }
             }
         }
-        Proposal {
+        Suggestion {
             exhausted: points.len() < count,
             points: points.into_iter().map(|c| c.point).collect(),
             expected_improvement,
@@ -94,17 +94,17 @@ fn random(pool: &mut Pool<'_>, count: usize, rng: &mut ChaCha8Rng) -> Vec<Candid
 
 /// The best candidate found, and what it is expected to gain; `None` if there is none left.
 fn search(
-    situation: &Situation<'_>,
+    state: &SearchState<'_>,
     preference: Preference,
     surrogate: &Surrogate<'_>,
     pool: &mut Pool<'_>,
     rng: &mut ChaCha8Rng,
 ) -> Option<(Candidate, f64)> {
-    let problem = situation.problem;
+    let problem = state.problem;
     let score = |candidates| score(surrogate, preference, candidates);
     pool.begin_round();
     let mut scored = score(pool.sample(RANDOM, rng));
-    let parents = parents(situation);
+    let parents = parents(state);
     let mutants: Vec<Point> =
         parents.iter().cycle().take(MUTATED).map(|parent| problem.mutate(parent, rng)).collect();
     scored.extend(score(pool.admit(mutants)));
@@ -113,18 +113,18 @@ fn search(
     scored.truncate(STARTS);
 
     let mut expansions = EXPANSIONS;
-    for place in &mut scored {
+    for climber in &mut scored {
         while expansions > 0 {
             expansions -= 1;
             // Neighbours that another climb has looked at were worse than where it went.
-            let neighbours = score(pool.admit(problem.neighbours(&place.0.point)));
+            let neighbours = score(pool.admit(problem.neighbours(&climber.0.point)));
             let Some(best) = neighbours.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }) else {
                 break;
             };
-            if best.1 <= place.1 {
+            if best.1 <= climber.1 {
                 break;
             }
-            *place = best;
+            *climber = best;
         }
     }
     scored.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a })
@@ -143,9 +143,9 @@ fn score(
 }
 
 /// The points of the front's members, or of the trials with the best values while there are none.
-fn parents<'a>(situation: &Situation<'a>) -> Vec<&'a Point> {
-    let front = situation.history.front(situation.reference);
-    let finished = situation.history.finished();
+fn parents<'a>(state: &SearchState<'a>) -> Vec<&'a Point> {
+    let front = state.history.front(state.reference);
+    let finished = state.history.finished();
     if !front.points().is_empty() {
         return finished.filter(|(_, o)| front.points().contains(o)).map(|(point, _)| point).collect();
     }

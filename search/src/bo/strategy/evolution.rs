@@ -8,7 +8,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Proposal, Situation, Strategy};
+use super::{SearchState, Strategy, Suggestion};
 use crate::bo::candidates::{Candidate, Pool};
 use crate::bo::history::{Observation, Outcome};
 use crate::bo::pareto::Objectives;
@@ -38,23 +38,23 @@ impl Strategy for Evolution {
         "evolution"
     }
 
-    fn propose(&self, situation: &Situation<'_>, count: usize, rng: &mut ChaCha8Rng) -> Proposal {
-        let mut pool = Pool::new(situation.problem, situation.history, situation.pending);
-        let observations = situation.history.observations();
-        let begun = observations.len() + situation.pending.len();
+    fn propose(&self, state: &SearchState<'_>, count: usize, rng: &mut ChaCha8Rng) -> Suggestion {
+        let mut pool = Pool::new(state.problem, state.history, state.pending);
+        let observations = state.history.observations();
+        let begun = observations.len() + state.pending.len();
         let population = &observations[observations.len().saturating_sub(self.population)..];
         let mut points: Vec<Point> = Vec::with_capacity(count);
         while points.len() < count {
             let grown = begun + points.len() >= self.population;
             let parent = if grown { self.parent(population, rng) } else { None };
             let child = parent
-                .and_then(|parent| mutated(situation, parent, &mut pool, rng))
+                .and_then(|parent| mutated(state, parent, &mut pool, rng))
                 .or_else(|| pool.sample(1, rng).pop());
             let Some(child) = child else { break };
             pool.exclude(&child.point);
             points.push(child.point);
         }
-        Proposal { exhausted: points.len() < count, points, expected_improvement: None }
+        Suggestion { exhausted: points.len() < count, points, expected_improvement: None }
     }
 }
 
@@ -74,12 +74,12 @@ impl Evolution {
 
 /// A new mutation of `parent`.
 fn mutated(
-    situation: &Situation<'_>,
+    state: &SearchState<'_>,
     parent: &Point,
     pool: &mut Pool<'_>,
     rng: &mut ChaCha8Rng,
 ) -> Option<Candidate> {
-    (0..ATTEMPTS).find_map(|_| pool.admit([situation.problem.mutate(parent, rng)]).pop())
+    (0..ATTEMPTS).find_map(|_| pool.admit([state.problem.mutate(parent, rng)]).pop())
 }
 
 /// Best and worst of each objective in a population.

@@ -1,6 +1,6 @@
 //! What to try next: one trait, one file for each strategy.
 //!
-//! A strategy keeps no state: its proposal depends on the situation and the random stream alone, so a study that was
+//! A strategy keeps no state: its suggestion depends on the search state and the random stream alone, so a study that was
 //! interrupted continues as if it had not been.
 
 mod ehvi;
@@ -21,7 +21,7 @@ use super::problem::{Point, Problem};
 
 /// Everything a proposal depends on.
 #[derive(Clone, Copy)]
-pub struct Situation<'a> {
+pub struct SearchState<'a> {
     /// The space.
     pub problem: &'a dyn Problem,
     /// Where the hypervolume begins.
@@ -34,7 +34,7 @@ pub struct Situation<'a> {
 
 /// What to try next.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Proposal {
+pub struct Suggestion {
     /// New, different, canonical and feasible points; as many as were asked for unless the space is exhausted. Only
     /// `paper` may repeat what was tried.
     pub points: Vec<Point>,
@@ -50,5 +50,5 @@ pub trait Strategy {
     fn name(&self) -> &'static str;
 
     /// Up to `count` points to try next.
-    fn propose(&self, situation: &Situation<'_>, count: usize, rng: &mut ChaCha8Rng) -> Proposal;
+    fn propose(&self, state: &SearchState<'_>, count: usize, rng: &mut ChaCha8Rng) -> Suggestion;
 }

@@ -10,7 +10,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Proposal, Situation, Strategy};
+use super::{SearchState, Strategy, Suggestion};
 use crate::bo::candidates::Pool;
 use crate::bo::cholesky::Factor;
 use crate::bo::lbfgs::minimise;
@@ -83,25 +83,25 @@ impl Strategy for Paper {
         "paper"
     }
 
-    fn propose(&self, situation: &Situation<'_>, count: usize, rng: &mut ChaCha8Rng) -> Proposal {
-        let problem = situation.problem;
-        let mut pool = Pool::new(problem, situation.history, situation.pending);
+    fn propose(&self, state: &SearchState<'_>, count: usize, rng: &mut ChaCha8Rng) -> Suggestion {
+        let problem = state.problem;
+        let mut pool = Pool::new(problem, state.history, state.pending);
         let encode = |point: &Point| encoded(problem, point);
-        let finished = situation.history.finished();
+        let finished = state.history.finished();
         let (mut inputs, mut scores): (Vec<_>, Vec<_>) =
-            finished.map(|(p, o)| (encode(p), self.score.of(o, situation.reference))).unzip();
-        let mut waiting: Vec<Point> = situation.pending.to_vec();
-        let begun = situation.history.observations().len() + situation.pending.len();
+            finished.map(|(p, o)| (encode(p), self.score.of(o, state.reference))).unzip();
+        let mut waiting: Vec<Point> = state.pending.to_vec();
+        let begun = state.history.observations().len() + state.pending.len();
         let mut points = Vec::with_capacity(count);
         while points.len() < count {
             let informed = begun + points.len() >= self.initial && !scores.is_empty();
             let maximum = if informed {
                 for input in waiting.drain(..).map(|point| encode(&point)) {
-                    let believed = Belief::of(&inputs, &scores).score(&input);
+                    let score = Posterior::of(&inputs, &scores).score(&input);
                     inputs.push(input);
-                    scores.push(believed);
+                    scores.push(score);
                 }
-                Belief::of(&inputs, &scores).maximum(problem, rng)
+                Posterior::of(&inputs, &scores).maximum(problem, rng)
             } else {
                 None
             };
@@ -112,7 +112,7 @@ impl Strategy for Paper {
             waiting.push(point.clone());
             points.push(point);
         }
-        Proposal { exhausted: points.len() < count, points, expected_improvement: None }
+        Suggestion { exhausted: points.len() < count, points, expected_improvement: None }
     }
 }
 
@@ -123,7 +123,7 @@ fn encoded(problem: &dyn Problem, point: &Point) -> Vec<f64> {
 }
 
 /// A Gaussian process with nothing to fit, on standardised scores.
-struct Belief<'a> {
+struct Posterior<'a> {
     inputs: &'a [Vec<f64>],
     /// K^-1 and K^-1 y.
     inverse: DMatrix<f64>,
@@ -132,7 +132,7 @@ struct Belief<'a> {
     deviation: f64,
 }
 
-impl<'a> Belief<'a> {
+impl<'a> Posterior<'a> {
     fn of(inputs: &'a [Vec<f64>], scores: &[f64]) -> Self {
         let n = scores.len() as f64;
         let mean = scores.iter().sum::<f64>() / n;
@@ -149,7 +149,6 @@ impl<'a> Belief<'a> {
         Self { inputs, inverse, weights, mean, deviation }
     }
 
-    /// The expected score.
     fn score(&self, x: &[f64]) -> f64 {
         let covariance = self.inputs.iter().map(|input| matern(input, x).0);
         self.mean + self.deviation * covariance.zip(self.weights.iter()).map(|(k, w)| k * w).sum::<f64>()
@@ -230,14 +229,14 @@ mod tests {
         let mut random = || -> Vec<f64> { (0..4).map(|_| rng.random()).collect() };
         let inputs: Vec<Vec<f64>> = (0..7).map(|_| random()).collect();
         let scores = random().into_iter().chain(random()).take(7).collect::<Vec<f64>>();
-        let belief = Belief::of(&inputs, &scores);
+        let posterior = Posterior::of(&inputs, &scores);
         let x = random();
-        let (_, gradient) = belief.bound(&x);
+        let (_, gradient) = posterior.bound(&x);
         for (j, slope) in gradient.iter().enumerate() {
             let moved = |by: f64| {
                 let mut moved = x.clone();
                 moved[j] += by;
-                belief.bound(&moved).0
+                posterior.bound(&moved).0
             };
             let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
             assert!((difference - slope).abs() < 1e-5, "{j}: {difference} {slope}");
@@ -248,9 +247,9 @@ mod tests {
     fn what_was_seen_is_believed() {
         let inputs = vec![vec![0.1, 0.9], vec![0.5, 0.5], vec![0.9, 0.1]];
         let scores = [1.0, 3.0, 2.0];
-        let belief = Belief::of(&inputs, &scores);
+        let posterior = Posterior::of(&inputs, &scores);
         for (input, score) in inputs.iter().zip(scores) {
-            assert!((belief.score(input) - score).abs() < 1e-2);
+            assert!((posterior.score(input) - score).abs() < 1e-2);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Proposal, Situation, Strategy};
+use super::{SearchState, Strategy, Suggestion};
 use crate::bo::candidates::Pool;
 
 /// Random search without repetition.
@@ -14,10 +14,10 @@ impl Strategy for Random {
         "random"
     }
 
-    fn propose(&self, situation: &Situation<'_>, count: usize, rng: &mut ChaCha8Rng) -> Proposal {
-        let mut pool = Pool::new(situation.problem, situation.history, situation.pending);
+    fn propose(&self, state: &SearchState<'_>, count: usize, rng: &mut ChaCha8Rng) -> Suggestion {
+        let mut pool = Pool::new(state.problem, state.history, state.pending);
         let found = pool.sample(count, rng);
-        Proposal {
+        Suggestion {
             exhausted: found.len() < count,
             points: found.into_iter().map(|c| c.point).collect(),
             expected_improvement: None,

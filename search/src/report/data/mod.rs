@@ -21,9 +21,9 @@ use crate::study::{Objective, StudyConfig, Trial};
 pub use bits::{BitMap, BitRow};
 pub use finished::{Finished, FinishedNetwork};
 pub use progress::Progress;
-pub use score::Score;
+pub use score::EquationScore;
 pub use study::{Counts, StudyReport, TrialRow};
-pub use surrogate::{Belief, Importance, TrialPrediction};
+pub use surrogate::{Importance, SurrogateSummary, TrialPrediction};
 
 /// A study to report on.
 #[derive(Clone, Copy, Debug)]
@@ -40,33 +40,17 @@ pub struct Source<'a> {
 
 /// Why there is no report.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "fields are what the messages show")]
 pub enum ReportError {
     /// A trial is not of the study's space.
     #[error("{study}: trial {number}: {source}")]
-    Genotype {
-        /// The study.
-        study: String,
-        /// The trial.
-        number: u64,
-        /// What is wrong.
-        source: Box<SpaceError>,
-    },
+    Genotype { study: String, number: u64, source: Box<SpaceError> },
     /// The study's limits admit no network.
     #[error("{study}: {source}")]
-    Limits {
-        /// The study.
-        study: String,
-        /// What is wrong.
-        source: LimitsError,
-    },
+    Limits { study: String, source: LimitsError },
     /// A trial has impossible figures.
     #[error("{study}: {source}")]
-    History {
-        /// The study.
-        study: String,
-        /// What is wrong.
-        source: HistoryError,
-    },
+    History { study: String, source: HistoryError },
 }
 
 /// Studies side by side.

@@ -1,6 +1,6 @@
 //! What a study's figures mean where they are bad, and what to do about it, in words.
 
-use super::Belief;
+use super::SurrogateSummary;
 use crate::bo::preference::Preference;
 use crate::study::{StudyConfig, Trial};
 
@@ -47,14 +47,14 @@ pub fn of_accuracies(config: &StudyConfig, trials: &[Trial]) -> Option<String> {
 
 /// What is to be said of a surrogate that predicts accuracies hardly better than their mean does.
 #[must_use]
-pub fn of_surrogate(belief: &Belief) -> Option<String> {
-    (belief.predictions.len() >= LEAST_PREDICTIONS && belief.explained < HARDLY_ANYTHING).then(|| {
+pub fn of_surrogate(summary: &SurrogateSummary) -> Option<String> {
+    (summary.predictions.len() >= LEAST_PREDICTIONS && summary.explained < HARDLY_ANYTHING).then(|| {
         format!(
             "the surrogate explains hardly anything: predicting each of {} trials from the others, it explains {:.0} % of the variance of their \
              accuracies, so proposals are hardly better than random ones. Longer training (--epochs) and more validation images \
              (--validation) make accuracies less a matter of luck; more trials (resume --trials) tell it more",
-            belief.predictions.len(),
-            100.0 * belief.explained.max(0.0)
+            summary.predictions.len(),
+            100.0 * summary.explained.max(0.0)
         )
     })
 }

@@ -9,14 +9,14 @@ use crate::study::StudyConfig;
 
 /// The constants of equation (1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Score {
+pub struct EquationScore {
     /// `ref_acc`, 0..=1: the study's, or the paper's if it has none.
     pub reference_accuracy: f64,
     /// `ref_model_size`.
     pub reference_size: f64,
 }
 
-impl Score {
+impl EquationScore {
     /// The study's.
     #[must_use]
     pub fn of(config: &StudyConfig) -> Self {
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn the_two_networks_of_the_settled_reading_have_its_scores() {
         // 1 kB at 86 % = 3.13 beats 64 kB at 93 % = 2.56.
-        let score = Score { reference_accuracy: 0.8, reference_size: 8.0 };
+        let score = EquationScore { reference_accuracy: 0.8, reference_size: 8.0 };
         assert!((score.of_network(0.86, 1000) - 3.125).abs() < 0.005);
         assert!((score.of_network(0.93, 64_000) - 2.56).abs() < 0.005);
         assert!((score.accuracy_at(score.of_network(0.9, 5000), 5000.0) - 0.9).abs() < 1e-12);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Belief, BitMap, Corner, Finished, Progress, ReportError, Score, Source};
+use super::{BitMap, Corner, EquationScore, Finished, Progress, ReportError, Source, SurrogateSummary};
 use super::{progress, remarks, surrogate};
 use crate::bo::pareto::Reference;
 use crate::front;
@@ -63,7 +63,7 @@ pub struct StudyReport {
     /// How the hypervolume grew, from the common corner.
     pub progress: Vec<Progress>,
     /// How the paper's equation (1) is read for this study.
-    pub score: Score,
+    pub score: EquationScore,
     /// The trials in the order of their numbers.
     pub trials: Vec<TrialRow>,
     /// Numbers of the trials on the front, by rising size.
@@ -71,7 +71,7 @@ pub struct StudyReport {
     /// Bit widths of the networks of the front.
     pub bits: BitMap,
     /// What the surrogate believes after these trials; `None` before the first finished one.
-    pub surrogate: Option<Belief>,
+    pub surrogate: Option<SurrogateSummary>,
     /// What is bad about these figures, and what to do about it.
     pub remarks: Vec<String>,
     /// Networks trained to the end.
@@ -84,7 +84,7 @@ impl StudyReport {
         let Source { config, trials, .. } = *source;
         let front: Vec<&Trial> = front::of_trials(trials);
         let numbers: Vec<u64> = front.iter().map(|trial| trial.number).collect();
-        let score = Score::of(config);
+        let score = EquationScore::of(config);
         let measured = || trials.iter().filter_map(Trial::measured);
         let finished = measured().count() as u64;
         let given_up = || {
@@ -104,7 +104,7 @@ impl StudyReport {
                 trial: trial.clone(),
             }
         };
-        let surrogate = surrogate::belief(&name, config, trials)?;
+        let surrogate = surrogate::summary(&name, config, trials)?;
         let remarks = remarks::of_accuracies(config, trials).into_iter();
         let remarks = remarks.chain(surrogate.as_ref().and_then(remarks::of_surrogate)).collect();
         Ok(Self {

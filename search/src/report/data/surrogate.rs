@@ -3,17 +3,17 @@
 use serde::Serialize;
 
 use super::ReportError;
-use crate::bo::diagnosis::{Prediction, diagnose};
+use crate::bo::diagnosis::{HeldOutPrediction, diagnose};
 use crate::bo::history::{History, Observation, Outcome};
 use crate::bo::problem::Problem;
-use crate::bo::strategy::Situation;
+use crate::bo::strategy::SearchState;
 use crate::front;
 use crate::space::SpaceProblem;
 use crate::study::{StudyConfig, Trial, TrialState};
 
 /// How well the surrogate predicts, and what it thinks matters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Belief {
+pub struct SurrogateSummary {
     /// Finished trials, each predicted from all the others.
     pub predictions: Vec<TrialPrediction>,
     /// Root mean square error of the predictions, in accuracy 0..=1.
@@ -34,7 +34,7 @@ pub struct TrialPrediction {
     pub trial: u64,
     /// In accuracy, 0..=1, as it is modelled.
     #[serde(flatten)]
-    pub prediction: Prediction,
+    pub prediction: HeldOutPrediction,
 }
 
 /// How much a gene matters.
@@ -46,12 +46,12 @@ pub struct Importance {
     pub effect: f64,
 }
 
-/// The belief after the ended ones of `trials`; `None` before the first finished one.
-pub(super) fn belief(
+/// The summary after the ended ones of `trials`; `None` before the first finished one.
+pub(super) fn summary(
     study: &str,
     config: &StudyConfig,
     trials: &[Trial],
-) -> Result<Option<Belief>, ReportError> {
+) -> Result<Option<SurrogateSummary>, ReportError> {
     let problem = SpaceProblem::new(config.space.clone(), config.limits)
         .map_err(|source| ReportError::Limits { study: study.to_owned(), source })?;
     let (mut history, mut numbers) = (History::new(), Vec::new());
@@ -75,15 +75,15 @@ pub(super) fn belief(
             .map_err(|source| ReportError::History { study: study.to_owned(), source })?;
     }
     let reference = front::reference(config);
-    let situation = Situation { problem: &problem, reference, history: &history, pending: &[] };
-    let Some(diagnosis) = diagnose(&situation) else { return Ok(None) };
+    let state = SearchState { problem: &problem, reference, history: &history, pending: &[] };
+    let Some(diagnosis) = diagnose(&state) else { return Ok(None) };
     let squares = diagnosis.predictions.iter().map(|p| (p.predicted - p.seen).powi(2));
     let error = (squares.sum::<f64>() / diagnosis.predictions.len() as f64).sqrt();
     let genes = problem.dimensions().iter().zip(&diagnosis.effects);
     let mut importance: Vec<Importance> =
         genes.map(|(gene, &effect)| Importance { gene: gene.name.clone(), effect }).collect();
     importance.sort_by(|a, b| b.effect.total_cmp(&a.effect));
-    Ok(Some(Belief {
+    Ok(Some(SurrogateSummary {
         error,
         explained: diagnosis.explained,
         held: diagnosis.predictions.iter().filter(|p| p.holds()).count(),

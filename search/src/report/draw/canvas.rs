@@ -45,7 +45,6 @@ impl Canvas {
         Self { width: width.ceil(), height: height.ceil(), body: String::new() }
     }
 
-    /// Width and height.
     pub(in crate::report) fn size(&self) -> (f64, f64) {
         (self.width, self.height)
     }
@@ -81,7 +80,7 @@ impl Canvas {
         let _ = writeln!(self.body, ">{}</text>", markup(text));
     }
 
-    /// Adds text that reads upwards, its middle at the given place.
+    /// Adds text that reads upwards, its middle at the given point.
     pub(in crate::report) fn upright(&mut self, (x, y): (f64, f64), size: f64, text: &str) {
         let turn = format!("translate({} {}) rotate(-90)", Pixels(x), Pixels(y));
         self.open(

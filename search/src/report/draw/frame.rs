@@ -50,8 +50,8 @@ impl Frame {
             let (at, half) = (x.at(figure), width(&label, LABEL) / 2.0);
             canvas.line((at, self.top), (at, self.bottom()), (GRID, 1.0), &[]);
             if at - half >= free {
-                let place = (at, self.bottom() + 18.0);
-                canvas.text(place, (Anchor::Middle, LABEL, MUTED), &label);
+                let position = (at, self.bottom() + 18.0);
+                canvas.text(position, (Anchor::Middle, LABEL, MUTED), &label);
                 free = at + half + GAP;
             }
         }

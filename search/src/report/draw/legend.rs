@@ -34,7 +34,7 @@ impl Legend {
     /// Lays `items` out in rows of at most `room` pixels.
     pub(in crate::report) fn new(room: f64, items: Vec<(Swatch, String)>) -> Self {
         let (mut x, mut row) = (0.0, 0.0);
-        let place = |(swatch, text): (Swatch, String)| {
+        let position = |(swatch, text): (Swatch, String)| {
             let text = fitted(&text, SIZE, room - SIGN);
             let takes = SIGN + width(&text, SIZE);
             if x > 0.0 && x + takes > room {
@@ -44,7 +44,7 @@ impl Legend {
             x += takes + GAP;
             (swatch, text, at)
         };
-        let items: Vec<_> = items.into_iter().map(place).collect();
+        let items: Vec<_> = items.into_iter().map(position).collect();
         Self { rows: if items.is_empty() { 0.0 } else { row + 1.0 }, items }
     }
 

@@ -34,8 +34,8 @@ const VIRIDIS: [[u8; 3]; 9] = [
 
 /// The colour of a time from 0 (first) to 1 (last).
 pub(in crate::report) fn time_colour(time: f64) -> String {
-    let place = time.clamp(0.0, 1.0) * 0.9 * (VIRIDIS.len() - 1) as f64;
-    let (from, part) = (place.floor() as usize, place.fract());
+    let position = time.clamp(0.0, 1.0) * 0.9 * (VIRIDIS.len() - 1) as f64;
+    let (from, part) = (position.floor() as usize, position.fract());
     let (a, b) = (VIRIDIS[from], VIRIDIS[(from + 1).min(VIRIDIS.len() - 1)]);
     let mix = |i: usize| (f64::from(a[i]) * (1.0 - part) + f64::from(b[i]) * part).round() as u8;
     format!("#{:02x}{:02x}{:02x}", mix(0), mix(1), mix(2))

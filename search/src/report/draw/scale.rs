@@ -28,12 +28,12 @@ impl Scale {
 
     /// The pixel of `value`.
     pub(in crate::report) fn at(&self, value: f64) -> f64 {
-        let place = if self.logarithmic {
+        let share = if self.logarithmic {
             (value / self.from).ln() / (self.to / self.from).ln()
         } else {
             (value - self.from) / (self.to - self.from)
         };
-        self.pixels.0 + place * (self.pixels.1 - self.pixels.0)
+        self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
     }
 
     /// Whether `value` is on the axis.

@@ -136,9 +136,10 @@ fn trial(row: &TrialRow) -> Vec<String> {
             percent(given_up.level)
         ),
         TrialState::Finished(_) if row.trial.number == 0 => "seed network".to_owned(),
-        TrialState::Finished(_) => {
-            row.trial.lead.map_or_else(String::new, |lead| format!("shares the network of trial {lead}"))
-        }
+        TrialState::Finished(_) => row
+            .trial
+            .weights_from
+            .map_or_else(String::new, |weights_from| format!("shares the network of trial {weights_from}")),
     };
     vec![
         row.trial.number.to_string(),

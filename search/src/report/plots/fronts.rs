@@ -22,14 +22,9 @@ pub(super) fn candidates(report: &Report) -> Plot {
     let caption = "The front of each study: at each size the best accuracy that it has found. The higher and the \
                    further left a line, the better; where two cross, each study is better on one side. Hollow \
                    points at the lower edge lie below the axis. Accuracies are those of candidates on held-out training images. After Figs. 5 and 8 of van Son et al., 2023.";
-    plot(
-        report,
-        "fronts",
-        "Fronts of the studies, candidates",
-        &format!("validation {} [%]", report.objective()),
-        caption,
-        &networks,
-    )
+    let title = "Fronts of the studies, candidates";
+    let y_title = &format!("validation {} [%]", report.objective());
+    plot(report, &Titles { name: "fronts", title, y_title, caption }, &networks)
 }
 
 /// The finished networks, by test accuracy; `None` if there are none.
@@ -38,8 +33,8 @@ pub(super) fn finished(report: &Report) -> Option<Plot> {
                    after the long training, as the packed model has it. After Figs. 5 and 8 of van Son et al., 2023.";
     report.studies.iter().any(|study| !study.finished.networks.is_empty()).then(|| {
         let title = "Fronts of the studies, finished networks";
-        let y_title = format!("test {} [%]", report.objective());
-        plot(report, "fronts-finished", title, &y_title, caption, &finished_front)
+        let y_title = &format!("test {} [%]", report.objective());
+        plot(report, &Titles { name: "fronts-finished", title, y_title, caption }, &finished_front)
     })
 }
 
@@ -50,14 +45,16 @@ pub(super) fn finished_front(study: &StudyReport) -> Vec<Network> {
     non_dominated(all, |&(bytes, accuracy, _)| (bytes, accuracy))
 }
 
-fn plot(
-    report: &Report,
-    name: &str,
-    title: &str,
-    y_title: &str,
-    caption: &str,
-    networks: &dyn Fn(&StudyReport) -> Vec<Network>,
-) -> Plot {
+/// The texts of a plot.
+struct Titles<'a> {
+    name: &'a str,
+    title: &'a str,
+    y_title: &'a str,
+    caption: &'a str,
+}
+
+fn plot(report: &Report, titles: &Titles<'_>, networks: &dyn Fn(&StudyReport) -> Vec<Network>) -> Plot {
+    let Titles { name, title, y_title, caption } = *titles;
     let fronts: Vec<Vec<Network>> = report.studies.iter().map(networks).collect();
     let x = sizes(fronts.iter().flatten().map(|n| n.0), FRAME.across());
     let y = accuracies(fronts.iter().flatten().map(|n| n.1), FRAME.up());
@@ -78,7 +75,7 @@ fn plot(
         for network in front {
             let (bytes, accuracy, trial) = *network;
             let tip = format!("{}, trial {trial}: {accuracy:.2} %, {:.3} kB", study.name, kilobytes(bytes));
-            // Hollow where it is not at its true place.
+            // Hollow where it is not at its true position.
             let colours = if y.holds(accuracy) { (colour, "#ffffff") } else { ("#ffffff", colour) };
             marker.draw(&mut canvas, at(network), 4.2, colours, &tip);
         }

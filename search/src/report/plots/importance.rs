@@ -11,7 +11,7 @@ const SHOWN: usize = 20;
 const BAR: f64 = 21.0;
 
 pub(super) fn plot(study: &StudyReport) -> Plot {
-    let all = study.surrogate.as_ref().map_or(&[][..], |belief| &belief.importance);
+    let all = study.surrogate.as_ref().map_or(&[][..], |summary| &summary.importance);
     let shown = &all[..all.len().min(SHOWN)];
     let height = (shown.len() as f64 * BAR).max(120.0);
     let frame = Frame { left: 170.0, top: 40.0, width: 460.0, height };

@@ -19,11 +19,9 @@ pub(super) use overview::overview;
 pub(super) struct Plot {
     /// Name of its files, without the extension.
     pub(super) name: String,
-    /// What it shows.
     pub(super) title: String,
     /// How to read it.
     pub(super) caption: String,
-    /// The drawing.
     pub(super) canvas: Canvas,
 }
 

@@ -80,14 +80,14 @@ fn link(canvas: &mut Canvas, study: &StudyReport, network: &FinishedNetwork, (x,
         && let Some(before) = row.accuracy
     {
         let from = (x.at(kilobytes(row.trial.usage.bytes)), y.at(y.clamp(100.0 * before)));
-        canvas.line(from, place(network, (x, y)), (ACCENT, 1.2), &[]);
+        canvas.line(from, position(network, (x, y)), (ACCENT, 1.2), &[]);
     }
 }
 
 fn finished_network(canvas: &mut Canvas, network: &FinishedNetwork, (x, y): (&Scale, &Scale)) {
     let (size, accuracy) = (kilobytes(network.size_bytes), 100.0 * network.accuracy());
     let tip = format!("trial {}, finished: {accuracy:.2} % test, {size:.3} kB", network.trial);
-    let at = place(network, (x, y));
+    let at = position(network, (x, y));
     if y.holds(accuracy) {
         Marker::Diamond.draw(canvas, at, 5.0, (ACCENT, "#ffffff"), &tip);
     } else {
@@ -96,7 +96,7 @@ fn finished_network(canvas: &mut Canvas, network: &FinishedNetwork, (x, y): (&Sc
 }
 
 /// Where a finished network is drawn.
-fn place(network: &FinishedNetwork, (x, y): (&Scale, &Scale)) -> (f64, f64) {
+fn position(network: &FinishedNetwork, (x, y): (&Scale, &Scale)) -> (f64, f64) {
     let (size, accuracy) = (kilobytes(network.size_bytes), 100.0 * network.accuracy());
     (x.at(x.clamp(size)), y.at(y.clamp(accuracy)))
 }
@@ -128,14 +128,14 @@ fn equal_scores(canvas: &mut Canvas, study: &StudyReport, x: &Scale, y: &Scale) 
         let [_, .., end] = inside[..] else { continue };
         canvas.polyline(&inside, (FAINT, 1.1), &[("stroke-dasharray", &"2 3")]);
         let leaves_right = FRAME.right() - end.0 < 1.0;
-        let (place, anchor) = if leaves_right {
+        let (position, anchor) = if leaves_right {
             ((FRAME.right() + 5.0, end.1 + 4.0), Anchor::Start)
         } else {
             ((end.0, FRAME.top - 5.0), Anchor::Middle)
         };
-        if taken.iter().all(|t| (t.0 - place.0).abs() > 30.0 || (t.1 - place.1).abs() > 13.0) {
-            canvas.text(place, (anchor, 11.0, MUTED), &text);
-            taken.push(place);
+        if taken.iter().all(|t| (t.0 - position.0).abs() > 30.0 || (t.1 - position.1).abs() > 13.0) {
+            canvas.text(position, (anchor, 11.0, MUTED), &text);
+            taken.push(position);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Plot;
 use super::axes::{accuracies, heading};
-use crate::report::data::{Belief, StudyReport, TrialPrediction};
+use crate::report::data::{StudyReport, SurrogateSummary, TrialPrediction};
 use crate::report::draw::{ACCENT, Canvas, FAINT, Frame, Legend, Marker, SERIES, Scale, Swatch};
 
 const FRAME: Frame = Frame { left: 64.0, top: 44.0, width: 420.0, height: 420.0 };
@@ -10,7 +10,7 @@ const TITLE: &str = "Surrogate: predicted against seen";
 const SEEN: &str = SERIES[0];
 
 pub(super) fn plot(study: &StudyReport) -> Plot {
-    let predictions = study.surrogate.as_ref().map_or(&[][..], |belief| &belief.predictions);
+    let predictions = study.surrogate.as_ref().map_or(&[][..], |summary| &summary.predictions);
     let percents = |of: fn(&TrialPrediction) -> f64| predictions.iter().map(move |p| 100.0 * of(p));
     // One range for both axes, so that the diagonal is one.
     let both = || percents(|p| p.prediction.seen).chain(percents(|p| p.prediction.predicted));
@@ -66,13 +66,13 @@ fn point(canvas: &mut Canvas, prediction: &TrialPrediction, x: &Scale, y: &Scale
     marker.draw(canvas, at, 4.0, (colour(prediction), "#ffffff"), &tip);
 }
 
-fn caption(belief: Option<&Belief>) -> String {
-    let figures = belief.map_or_else(String::new, |belief| {
+fn caption(summary: Option<&SurrogateSummary>) -> String {
+    let figures = summary.map_or_else(String::new, |summary| {
         format!(
             " Here the root mean square error is {:.2} percentage points, and {} of {} intervals hold what was seen.",
-            100.0 * belief.error,
-            belief.held,
-            belief.predictions.len()
+            100.0 * summary.error,
+            summary.held,
+            summary.predictions.len()
         )
     });
     format!(

@@ -3,7 +3,7 @@
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::roxmltree::{Document, Node};
 
-use super::invented::{NASTY, Study};
+use super::synthetic::{NASTY, Study};
 use super::{all_plots, all_sorts, report};
 use crate::report::draw::{Canvas, png};
 use crate::report::{draw, html};

@@ -2,7 +2,7 @@
 
 use bomp_export::testing::{Limits, candidate};
 
-use super::invented::Study;
+use super::synthetic::Study;
 use super::{all_plots, report};
 use crate::report::Finished;
 use crate::study::Trial;
@@ -42,12 +42,12 @@ fn data_are_those_of_the_trials() {
     assert_eq!((last.ended, last.trained_images), (59, data.trained_images));
     assert!(data.progress.windows(2).all(|w| w[0].hypervolume <= w[1].hypervolume));
 
-    let belief = data.surrogate.as_ref().unwrap();
-    let predicted: Vec<u64> = belief.predictions.iter().map(|p| p.trial).collect();
+    let summary = data.surrogate.as_ref().unwrap();
+    let predicted: Vec<u64> = summary.predictions.iter().map(|p| p.trial).collect();
     assert_eq!(predicted, measured.iter().map(|trial| trial.number).collect::<Vec<_>>());
-    assert_eq!(belief.importance.len(), study.config.space.genes().len());
-    assert!(belief.importance.windows(2).all(|w| w[0].effect >= w[1].effect));
-    assert!(belief.importance[0].effect > 0.0);
+    assert_eq!(summary.importance.len(), study.config.space.genes().len());
+    assert!(summary.importance.windows(2).all(|w| w[0].effect >= w[1].effect));
+    assert!(summary.importance[0].effect > 0.0);
 
     let json = serde_json::to_value(&report).unwrap();
     let trials = &json["studies"][0]["trials"];
@@ -95,7 +95,7 @@ fn studies_side_by_side_keep_apart_and_share_a_corner() {
 fn finished_networks_are_those_of_the_study_and_what_is_wrong_with_others_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let study = Study::new("final", 1, 4, true, false);
-    let place = |number: u64| folder.path().join(format!("trial-{number:04}")).join("candidate");
+    let candidate_folder = |number: u64| folder.path().join(format!("trial-{number:04}")).join("candidate");
     let load = || Finished::load(folder.path(), &study.config, &study.trials);
     assert_eq!(load(), Finished::default());
 
@@ -103,11 +103,11 @@ fn finished_networks_are_those_of_the_study_and_what_is_wrong_with_others_is_tol
     candidate.provenance.config_sha256 = study.config.sha256();
     candidate.provenance.trial = 2;
     (candidate.provenance.test_images, candidate.provenance.integer_correct) = (8, 6);
-    candidate.save(&place(2)).unwrap();
+    candidate.save(&candidate_folder(2)).unwrap();
     // The network of another trial, and a damaged one.
-    candidate.save(&place(0)).unwrap();
-    candidate.save(&place(1)).unwrap();
-    std::fs::write(place(1).join("weights.safetensors"), "").unwrap();
+    candidate.save(&candidate_folder(0)).unwrap();
+    candidate.save(&candidate_folder(1)).unwrap();
+    std::fs::write(candidate_folder(1).join("weights.safetensors"), "").unwrap();
 
     let Finished { networks, problems } = load();
     assert_eq!(networks.len(), 1);

@@ -1,12 +1,12 @@
-//! Reports of invented studies, drawn without libtorch.
+//! Reports of synthetic studies, drawn without libtorch.
 
 mod drawn;
 mod gathered;
-mod invented;
+mod synthetic;
 
 use super::Report;
 use super::plots::{self, Plot};
-use invented::{NASTY, Study};
+use synthetic::{NASTY, Study};
 
 fn report(studies: &[Study]) -> Report {
     Report::of(&studies.iter().map(Study::source).collect::<Vec<_>>()).unwrap()

@@ -34,7 +34,7 @@ fn random_points(space: &Space, count: usize) -> impl Iterator<Item = Point> {
 }
 
 /// A space small enough to be searched whole, with every kind of gene that can be inactive: blocks 2 and 3 may be absent,
-/// width multipliers 0.01 and 0.05 give block 2 as many filters, and the places of the reductions overlap.
+/// width multipliers 0.01 and 0.05 give block 2 as many filters, and the positions of the reductions overlap.
 fn tiny(bits: &str) -> Space {
     let text = format!(
         r#"

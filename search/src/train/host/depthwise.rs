@@ -19,12 +19,12 @@ pub(super) struct Scratch {
     input: Vec<Lanes>,
     output: Vec<Lanes>,
     result: Vec<Lanes>,
-    places: Vec<Lanes>,
+    sums: Vec<Lanes>,
 }
 
 /// A layer's geometry and weights.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layer<'a> {
+pub(super) struct DepthwiseLayer<'a> {
     pub(super) window: &'a Window,
     /// (height, width) of the output.
     pub(super) size: (usize, usize),
@@ -51,7 +51,7 @@ struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    fn new(layer: &Layer<'a>, input: &Tensor, batch: &Batch) -> Self {
+    fn new(layer: &DepthwiseLayer<'a>, input: &Tensor, batch: &Batch) -> Self {
         let Window { kernel, stride, padding, .. } = *layer.window;
         let columns = ((layer.size.1 - 1) * stride + kernel).max(padding[1] + input.width);
         Self {
@@ -81,7 +81,7 @@ impl<'a> Grid<'a> {
 
     /// Where a padded column of the input begins in a row of its plane; from there on the kernel's column of this number
     /// meets the outputs of a row.
-    fn place(&self, column: usize) -> usize {
+    fn offset(&self, column: usize) -> usize {
         let stride = self.window.stride;
         (column % stride * self.columns + column / stride) * self.groups
     }
@@ -97,7 +97,7 @@ impl<'a> Grid<'a> {
                 continue;
             }
             for (column, from) in from.chunks_exact(self.groups).enumerate() {
-                read(from, &mut to[self.place(left + column)..][..self.groups]);
+                read(from, &mut to[self.offset(left + column)..][..self.groups]);
             }
         }
     }
@@ -161,7 +161,7 @@ impl Plan {
     /// That of the forward pass, over the columns of the kernel.
     fn forward(grid: &Grid<'_>, most: usize) -> Self {
         let Window { kernel, stride, padding: [_, left, ..], .. } = *grid.window;
-        let offsets = (0..kernel).map(|column| grid.place(column)).collect();
+        let offsets = (0..kernel).map(|column| grid.offset(column)).collect();
         Self::new(offsets, (grid.output.1, grid.groups), most, |first, last| {
             let start = left.saturating_sub(last * stride).min(kernel);
             start..(grid.input.1 + left).saturating_sub(first * stride).clamp(start, kernel)
@@ -234,7 +234,7 @@ const fn most<S: Simd>() -> usize {
 #[inline(always)]
 pub(super) fn forward<S: Simd>(
     simd: S,
-    layer: Layer<'_>,
+    layer: DepthwiseLayer<'_>,
     input: &Tensor,
     finish: Finish<'_>,
     batch: &Batch,
@@ -274,7 +274,7 @@ pub(super) fn forward<S: Simd>(
 #[inline(always)]
 pub(super) fn by_weights<S: Simd>(
     simd: S,
-    layer: Layer<'_>,
+    layer: DepthwiseLayer<'_>,
     input: &Tensor,
     above: Above<'_>,
     batch: &Batch,
@@ -283,9 +283,9 @@ pub(super) fn by_weights<S: Simd>(
 ) {
     let grid = Grid::new(&layer, input, batch);
     let Window { kernel, .. } = *layer.window;
-    let offsets: Vec<usize> = (0..kernel).map(|column| grid.place(column)).collect();
+    let offsets: Vec<usize> = (0..kernel).map(|column| grid.offset(column)).collect();
     let (row, run) = (grid.input_row(), layer.size.1 * batch.groups);
-    let Scratch { input: plane, output: gradients, places: sums, .. } = scratch;
+    let Scratch { input: plane, output: gradients, sums, .. } = scratch;
     clear(plane, input.height * row);
     clear(gradients, layer.size.0 * run);
     for (channel, found) in by_weights.chunks_exact_mut(kernel * kernel).enumerate() {
@@ -311,7 +311,7 @@ pub(super) fn by_weights<S: Simd>(
 #[inline(always)]
 pub(super) fn by_input<S: Simd>(
     simd: S,
-    layer: Layer<'_>,
+    layer: DepthwiseLayer<'_>,
     input: &Tensor,
     above: Above<'_>,
     batch: &Batch,
@@ -358,7 +358,7 @@ pub(super) fn by_input<S: Simd>(
             }
             let pixels = to.chunks_exact_mut(batch.groups).zip(stored.chunks_exact(batch.groups));
             for (column, (to, stored)) in pixels.enumerate() {
-                let gradients = &result[grid.place(left + column)..][..batch.groups];
+                let gradients = &result[grid.offset(left + column)..][..batch.groups];
                 for ((gradient, stored), to) in gradients.iter().zip(stored).zip(to) {
                     let stored = stored.load(simd);
                     let gradient = view.pass(view.read(stored), gradient.load(simd));
@@ -405,9 +405,9 @@ fn correlate<S: Simd>(
     (row, offsets): (usize, &[usize]),
     sums: &mut [Lanes],
 ) {
-    let place = |weight: usize| weight / offsets.len() * row + offsets[weight % offsets.len()];
+    let offset = |weight: usize| weight / offsets.len() * row + offsets[weight % offsets.len()];
     for (part, sums) in sums.chunks_mut(TOGETHER).enumerate() {
-        let from = |index: usize| &plane[place(part * TOGETHER + index)..][..gradient.len()];
+        let from = |index: usize| &plane[offset(part * TOGETHER + index)..][..gradient.len()];
         match sums.len() {
             1 => correlate_some::<S, 1>(simd, gradient, from, sums),
             2 => correlate_some::<S, 2>(simd, gradient, from, sums),

@@ -8,7 +8,7 @@ use super::backend::bytes;
 use super::elementwise::Exact;
 use super::{After, Arithmetic, HostNet, Requantise, Weights};
 use crate::train::backend::{EPSILON, Logits};
-use crate::train::exact::{ExactNet, FLOAT32_EXACT, Sums};
+use crate::train::exact::{ExactNet, ExactOp, FLOAT32_EXACT};
 
 /// The logits of `net`, float64; `None` where this arithmetic does not cover it.
 pub(in crate::train) fn exact_logits(net: &Arc<ExactNet>) -> Option<Logits> {
@@ -16,16 +16,16 @@ pub(in crate::train) fn exact_logits(net: &Arc<ExactNet>) -> Option<Logits> {
     let wide = net
         .layers
         .iter()
-        .any(|layer| matches!(layer.sums, Sums::Weighted { largest, .. } if largest >= FLOAT32_EXACT));
+        .any(|layer| matches!(layer.sums, ExactOp::Weighted { largest, .. } if largest >= FLOAT32_EXACT));
     if wide || largest_image as i64 * 255 >= FLOAT32_EXACT || !HostNet::supports(&net.network) {
         return None;
     }
     let exact = net.layers.iter().map(|layer| {
         let [low, high] = layer.bounds;
         match layer.sums {
-            Sums::Weighted { .. } => None,
-            Sums::Add { factors } => Some(Exact::Add { factors, low, high }),
-            Sums::AveragePool { factor, shift } => {
+            ExactOp::Weighted { .. } => None,
+            ExactOp::Add { factors } => Some(Exact::Add { factors, low, high }),
+            ExactOp::AveragePool { factor, shift } => {
                 Some(Exact::Average { factor, shift, low: low as i64, high: high as i64 })
             }
         }
@@ -44,7 +44,7 @@ pub(in crate::train) fn exact_logits(net: &Arc<ExactNet>) -> Option<Logits> {
 fn weights<'a>(net: &'a ExactNet, zeros: &'a [f32]) -> Vec<Option<Weights<'a>>> {
     let last = net.layers.len() - 1;
     let layers = net.layers.iter().enumerate().map(|(index, layer)| {
-        let Sums::Weighted { weight, factors, offsets, .. } = &layer.sums else { return None };
+        let ExactOp::Weighted { weight, factors, offsets, .. } = &layer.sums else { return None };
         let [low, high] = layer.bounds;
         let after = if index == last {
             After::Bias(zeros)
@@ -59,7 +59,7 @@ fn weights<'a>(net: &'a ExactNet, zeros: &'a [f32]) -> Vec<Option<Weights<'a>>> 
 /// The logits of the classifier's `sums`: they do not fit a float32.
 fn requantise(net: &ExactNet, sums: &[f32]) -> Vec<f64> {
     let classifier = net.layers.last().expect("a classifier");
-    let Sums::Weighted { factors, offsets, .. } = &classifier.sums else {
+    let ExactOp::Weighted { factors, offsets, .. } = &classifier.sums else {
         unreachable!("a classifier has weights")
     };
     let [low, high] = classifier.bounds;

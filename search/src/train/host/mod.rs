@@ -161,7 +161,7 @@ impl HostNet {
         weights: &[Option<Weights<'_>>],
         arithmetic: &Arithmetic,
     ) -> Vec<f32> {
-        self.place(pixels, arithmetic.input, f32::from(arithmetic.zero));
+        self.load_input(pixels, arithmetic.input, f32::from(arithmetic.zero));
         for (index, &weights) in weights.iter().enumerate() {
             self.layer(index, weights, arithmetic);
         }
@@ -176,7 +176,7 @@ impl HostNet {
     }
 
     /// Turns images [N, H, W, C] into the input tensor.
-    fn place(&mut self, pixels: &[u8], factor: f32, zero: f32) {
+    fn load_input(&mut self, pixels: &[u8], factor: f32, zero: f32) {
         let shape = self.shapes[0];
         self.batch = Batch::new(pixels.len() / shape.elements());
         let groups = self.batch.groups;
@@ -205,7 +205,7 @@ impl HostNet {
         let (rows, inputs) = match &layer.op {
             Op::Convolution { window, .. } if is_pointwise(window) => (Rows::Channels, input.channels),
             Op::Convolution { window, .. } => {
-                (Rows::Places(*window, output.width), input.channels * window.kernel * window.kernel)
+                (Rows::Taps(*window, output.width), input.channels * window.kernel * window.kernel)
             }
             _ => (Rows::Elements, input.elements()),
         };
@@ -249,13 +249,13 @@ impl HostNet {
             }
             (Op::Depthwise { window, .. }, Some((weights, finish))) => {
                 let size = (shape.height, shape.width);
-                let layer = depthwise::Layer { window, size, weights: weights.weight };
+                let layer = depthwise::DepthwiseLayer { window, size, weights: weights.weight };
                 dispatch!(level, simd => depthwise::forward(
                     simd, layer, input, finish, batch, planes, (data, sums)
                 ));
             }
             (Op::Convolution { .. } | Op::Classifier { .. }, Some((weights, finish))) => {
-                let layer = tiles::Layer { geometry, weights: weights.weight };
+                let layer = tiles::TiledLayer { geometry, weights: weights.weight };
                 dispatch!(level, simd => tiles::forward(
                     simd, layer, input, finish, batch, tiles, (data, sums)
                 ));
@@ -395,7 +395,7 @@ impl HostNet {
                 let above = Above { stored: &stored.data, gradient: &gradient.data, derivative };
                 if let Op::Depthwise { window, .. } = op {
                     let size = (shape.height, shape.width);
-                    let layer = depthwise::Layer { window, size, weights: weights.weight };
+                    let layer = depthwise::DepthwiseLayer { window, size, weights: weights.weight };
                     dispatch!(level, simd => depthwise::by_weights(
                         simd, layer, input, above, batch, planes, found
                     ));
@@ -405,7 +405,7 @@ impl HostNet {
                         ));
                     }
                 } else {
-                    let layer = tiles::Layer { geometry, weights: weights.weight };
+                    let layer = tiles::TiledLayer { geometry, weights: weights.weight };
                     dispatch!(level, simd => tiles::backward(
                         simd, layer, input, above, batch, tiles, (found, by_input.as_deref_mut())
                     ));

@@ -191,7 +191,6 @@ impl<S: Simd> ChannelFinish<S> {
 /// The gradient by a layer's output, and what makes of it that by the layer's sums.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Above<'a> {
-    /// The layer's sums.
     pub(super) stored: &'a [Lanes],
     pub(super) gradient: &'a [Lanes],
     /// Factors of the gradient and of the sums, and a constant, for each channel; `None` where the output is the sums.

@@ -19,8 +19,8 @@ const EMPTY: Row = [Lanes::ZERO; TILE];
 pub(super) enum Rows {
     /// Each channel is a row: a pointwise convolution.
     Channels,
-    /// Each place of a kernel on each channel is a row; outputs per row of the image.
-    Places(Window, usize),
+    /// Each tap of a kernel on each channel is a row; outputs per row of the image.
+    Taps(Window, usize),
     /// Each element is a row: the classifier.
     Elements,
 }
@@ -38,7 +38,7 @@ pub(super) struct Geometry {
 
 /// A layer's geometry and its weights [outputs, inputs].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layer<'a> {
+pub(super) struct TiledLayer<'a> {
     pub(super) geometry: Geometry,
     pub(super) weights: &'a [f32],
 }
@@ -79,19 +79,19 @@ fn read<S: Simd>(
                 batch.clear(&mut to[..count], first);
             }
         }
-        Rows::Places(window, width) => {
+        Rows::Taps(window, width) => {
             let kernel = window.kernel;
             let [top, left, ..] = window.padding;
             let mut rows = tile.iter_mut();
             for channel in 0..input.channels {
                 let (view, from) = (input.view.of(simd, channel), input.channel(channel, batch));
-                for place in 0..kernel * kernel {
-                    let to = rows.next().expect("a row for each place on each channel");
+                for tap in 0..kernel * kernel {
+                    let to = rows.next().expect("a row for each tap of each channel");
                     for (column, to) in to.iter_mut().enumerate() {
                         let (pixel, group) =
                             ((first + column) / batch.groups, (first + column) % batch.groups);
-                        let y = (pixel / width * window.stride + place / kernel).wrapping_sub(top);
-                        let x = (pixel % width * window.stride + place % kernel).wrapping_sub(left);
+                        let y = (pixel / width * window.stride + tap / kernel).wrapping_sub(top);
+                        let x = (pixel % width * window.stride + tap % kernel).wrapping_sub(left);
                         // Above and left of the image, too, the position is not below its size.
                         if column < count && y < input.height && x < input.width {
                             let at = (y * input.width + x) * batch.groups + group;
@@ -111,7 +111,7 @@ fn read<S: Simd>(
 #[inline(always)]
 pub(super) fn forward<S: Simd>(
     simd: S,
-    Layer { geometry, weights }: Layer<'_>,
+    TiledLayer { geometry, weights }: TiledLayer<'_>,
     input: &Tensor,
     finish: Finish<'_>,
     batch: &Batch,
@@ -146,7 +146,7 @@ pub(super) fn forward<S: Simd>(
 #[inline(always)]
 pub(super) fn backward<S: Simd>(
     simd: S,
-    Layer { geometry, weights }: Layer<'_>,
+    TiledLayer { geometry, weights }: TiledLayer<'_>,
     input: &Tensor,
     above: Above<'_>,
     batch: &Batch,

@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::walk::{walk, weighted_sum};
 use crate::train::backend::Logits;
-use crate::train::exact::{ExactLayer, ExactNet, FLOAT32_EXACT, Sums};
+use crate::train::exact::{ExactLayer, ExactNet, ExactOp, FLOAT32_EXACT};
 use crate::train::images::{DeviceImages, to_planes};
 
 /// The constants of a layer with weights.
@@ -26,7 +26,7 @@ struct Weighted {
 /// The logits of `net` for images on `device`.
 pub(in crate::train) fn exact_logits(net: &Arc<ExactNet>, device: Device) -> Logits {
     let weighted = net.layers.iter().map(|layer| match &layer.sums {
-        Sums::Weighted { shape, weight, factors, offsets, largest } => {
+        ExactOp::Weighted { shape, weight, factors, offsets, largest } => {
             let float32 = device == Device::Cpu && *largest < FLOAT32_EXACT;
             let kind = if float32 { Kind::Float } else { Kind::Double };
             let broadcast: &[i64] = if shape.len() == 2 { &[1, -1] } else { &[1, -1, 1, 1] };
@@ -34,7 +34,7 @@ pub(in crate::train) fn exact_logits(net: &Arc<ExactNet>, device: Device) -> Log
             let weight = Tensor::from_slice(weight).to_kind(kind).view(&shape[..]).to_device(device);
             Some(Weighted { weight, factor: constant(factors), offset: constant(offsets) })
         }
-        Sums::Add { .. } | Sums::AveragePool { .. } => None,
+        ExactOp::Add { .. } | ExactOp::AveragePool { .. } => None,
     });
     let weighted: Vec<Option<Weighted>> = weighted.collect();
     let net = Arc::clone(net);
@@ -48,22 +48,22 @@ fn logits(net: &ExactNet, weighted: &[Option<Weighted>], images: &DeviceImages) 
         let op = &net.network.layers[index].op;
         let ExactLayer { sums, bounds: [low, high] } = &net.layers[index];
         let mut values = match (sums, &weighted[index]) {
-            (Sums::Add { factors }, _) => {
+            (ExactOp::Add { factors }, _) => {
                 let [a, b] = [inputs[0], inputs[1]].map(|tensor| tensor.to_kind(Kind::Double));
                 (a * factors[0] + b * factors[1] + 0.5).floor_()
             }
-            (Sums::AveragePool { factor, shift }, _) => {
+            (ExactOp::AveragePool { factor, shift }, _) => {
                 let sum = inputs[0].to_kind(Kind::Double).sum_dim_intlist([2i64, 3].as_slice(), true, None);
                 let product = sum.to_kind(Kind::Int64) * *factor + (1i64 << (shift - 1));
                 product.bitwise_right_shift_tensor_scalar(*shift).to_kind(Kind::Double)
             }
-            (Sums::Weighted { .. }, Some(Weighted { weight, factor, offset })) => {
+            (ExactOp::Weighted { .. }, Some(Weighted { weight, factor, offset })) => {
                 let input = inputs[0].to_kind(weight.kind());
                 let sums = weighted_sum(op, &input, weight, None).to_kind(Kind::Double);
                 let sums = if weight.kind() == Kind::Double { sums.round() } else { sums };
                 offset.addcmul(&sums, factor).floor_()
             }
-            (Sums::Weighted { .. }, None) => unreachable!("every layer with weights has constants"),
+            (ExactOp::Weighted { .. }, None) => unreachable!("every layer with weights has constants"),
         };
         let values = values.clamp_(*low, *high);
         if matches!(op, Op::Classifier { .. }) { values } else { values.to_kind(Kind::Float) }

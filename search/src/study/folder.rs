@@ -16,7 +16,7 @@ const OWN: [&str; 6] = [log::FILE, log::NEW, JOURNAL, WAL, "lock", "workers"];
 /// Refuses a folder in which no study can be made on the data at `data`. One that has a study is left to the store.
 pub(super) fn is_free(folder: &Path, data: &Path) -> Result<(), StoreError> {
     may_hold_study(folder)?;
-    let wrong = |problem: String| Err(StoreError::Place { place: folder.display().to_string(), problem });
+    let wrong = |problem: String| Err(StoreError::Folder { location: folder.display().to_string(), problem });
     let (study, data) = (real(folder), real(data));
     if data.is_dir() && study.starts_with(&data) {
         return wrong(format!(
@@ -43,7 +43,7 @@ pub(super) fn holds_study(folder: &Path) -> Result<(), StoreError> {
     let is_study = folder.join(FILE).exists() || OWN.iter().any(|name| folder.join(name).exists());
     if !is_study && let Some(study) = folder.parent().filter(|parent| parent.join(FILE).is_file()) {
         let problem = format!("it belongs to the study {}: name that", study.display());
-        return Err(StoreError::Place { place: folder.display().to_string(), problem });
+        return Err(StoreError::Folder { location: folder.display().to_string(), problem });
     }
     if is_study || contents(folder).next().is_none() {
         return Ok(());
@@ -57,7 +57,7 @@ pub(super) fn holds_study(folder: &Path) -> Result<(), StoreError> {
             text::argument(&beside(folder).display().to_string())
         ),
     };
-    Err(StoreError::Place { place: folder.display().to_string(), problem })
+    Err(StoreError::Folder { location: folder.display().to_string(), problem })
 }
 
 /// A new folder's name: beside this one, because what is in it may be data, which a study in them would become a part of.
@@ -82,7 +82,7 @@ fn contents(folder: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Refuses what is no folder, or one that cannot be looked into.
 pub(super) fn may_hold_study(folder: &Path) -> Result<(), StoreError> {
-    let wrong = |problem: String| Err(StoreError::Place { place: folder.display().to_string(), problem });
+    let wrong = |problem: String| Err(StoreError::Folder { location: folder.display().to_string(), problem });
     match std::fs::metadata(folder) {
         Ok(found) if found.is_dir() => {}
         Ok(_) if folder.file_name().is_some_and(|name| name == FILE) => {

@@ -1,4 +1,4 @@
-//! Studies as a search might leave them, without any training: the accuracy is invented.
+//! Studies as a search might leave them, without any training: the accuracy is synthetic.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(super) struct Study {
 }
 
 impl Study {
-    /// A study of `count` trials, drawn at random and later mutated from the front, of an invented accuracy; one in
+    /// A study of `count` trials, drawn at random and later mutated from the front, of a synthetic accuracy; one in
     /// seventeen fails, and the last one is running if `open`.
     pub(super) fn new(name: &str, seed: u64, count: u64, learns: bool, open: bool) -> Self {
         let config = config(seed, count);
@@ -51,7 +51,7 @@ impl Study {
                 _ => TrialState::Finished(measured(&config.space, &point, usage, rng.random())),
             };
             let genotype = config.space.genotype(&point);
-            trials.push(Trial { number, genotype, usage, lead: None, worker: None, state });
+            trials.push(Trial { number, genotype, usage, weights_from: None, worker: None, state });
         }
         Self { name: name.into(), config, trials, finished: Finished::default() }
     }

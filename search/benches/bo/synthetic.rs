@@ -1,4 +1,4 @@
-//! An invented accuracy over the networks of Table I: real genes, real bytes and MACs; only the accuracy is a formula. It
+//! A synthetic accuracy over the networks of Table I: real genes, real bytes and MACs; only the accuracy is a formula. It
 //! rises with size and MACs towards a ceiling; most genes have a small optimum of their own, some pairs interact, and
 //! trials are noisy.
 
@@ -18,7 +18,7 @@ const NOISE: f64 = 0.003;
 /// Accuracy of a constant answer on data of ten classes.
 const CHANCE: f64 = 0.1;
 
-pub(crate) struct Invented {
+pub(crate) struct Synthetic {
     pub(crate) problem: SpaceProblem,
     /// Accuracy from which the hypervolume is measured.
     reference: f64,
@@ -32,7 +32,7 @@ pub(crate) struct Invented {
     pairs: Vec<(usize, usize, f64)>,
 }
 
-impl Invented {
+impl Synthetic {
     /// The space `paper` without limits.
     pub(crate) fn paper() -> anyhow::Result<Self> {
         Self::new("paper", Limits::default(), 0.5, false)
@@ -81,20 +81,20 @@ impl Invented {
     fn accuracy(&self, point: &Point) -> f64 {
         let log_bytes = self.size(point).log10();
         let log_macs = self.problem.features(std::slice::from_ref(point))[0][0];
-        let place = |d: usize| match &self.problem.dimensions()[d].kind {
+        let value = |d: usize| match &self.problem.dimensions()[d].kind {
             Kind::Ordinal(c) if c.len() > 1 => (c[usize::from(point[d])] - c[0]) / (c[c.len() - 1] - c[0]),
             _ => 0.0,
         };
         let own: f64 =
-            self.optima.iter().enumerate().map(|(d, (best, w))| w * (place(d) - best).powi(2)).sum();
-        let together: f64 = self.pairs.iter().map(|&(a, b, w)| w * (place(a) - place(b)).powi(2)).sum();
+            self.optima.iter().enumerate().map(|(d, (best, w))| w * (value(d) - best).powi(2)).sum();
+        let together: f64 = self.pairs.iter().map(|&(a, b, w)| w * (value(a) - value(b)).powi(2)).sum();
         let small = 0.25 * (-1.5 * (log_bytes - 3.0)).exp() + 0.1 * (-(log_macs - 4.5)).exp();
         let easy = (0.95 - small - own - together).max(CHANCE);
         if self.hard { CHANCE + 0.9 * ((easy - 0.5) / 0.4).clamp(0.0, 1.0).powi(2) * 0.5 } else { easy }
     }
 }
 
-impl Oracle for Invented {
+impl Oracle for Synthetic {
     fn title(&self) -> String {
         let space = &self.problem.space().definition().name;
         let dimensions = self.problem.dimensions().len();
