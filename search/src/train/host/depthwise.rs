@@ -168,7 +168,7 @@ impl Plan {
         })
     }
 
-    /// That of the gradient by the inputs of a remainder, whose weights of a row are `weights`: the first of them is
+    /// That of the gradient w.r.t. the inputs of a remainder, whose weights of a row are `weights`: the first of them is
     /// met by the output furthest to the left.
     fn backward(grid: &Grid<'_>, weights: usize, most: usize) -> Self {
         let skipped = grid.reach - weights;
@@ -270,7 +270,7 @@ pub(super) fn forward<S: Simd>(
     }
 }
 
-/// Backward pass, first half: adds the gradient by the weights to `by_weights`.
+/// Backward pass, first half: adds the gradient w.r.t. the weights to `by_weights`.
 #[inline(always)]
 pub(super) fn by_weights<S: Simd>(
     simd: S,
@@ -306,7 +306,7 @@ pub(super) fn by_weights<S: Simd>(
     }
 }
 
-/// Backward pass, second half: adds the gradient by the input to `by_input`. It reads the gradient again, into rows that
+/// Backward pass, second half: adds the gradient w.r.t. the input to `by_input`. It reads the gradient again, into rows that
 /// begin with zeros.
 #[inline(always)]
 pub(super) fn by_input<S: Simd>(

@@ -101,7 +101,7 @@ pub(super) fn average_exactly(input: &Tensor, exact: Exact, batch: &Batch, outpu
     }
 }
 
-/// Adds `factor` times the gradient by a layer's output to that by its input. An average has one output for each image
+/// Adds `factor` times the gradient w.r.t. a layer's output to that w.r.t. its input. An average has one output for each image
 /// (`shared`), an addition one for each element.
 #[inline(always)]
 pub(super) fn hand_back<S: Simd>(

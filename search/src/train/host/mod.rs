@@ -115,7 +115,7 @@ struct HostNet {
 }
 
 impl HostNet {
-    /// Whether this arithmetic covers `network`: the gradient by the input of a convolution with a kernel above 1x1 is missing,
+    /// Whether this arithmetic covers `network`: the gradient w.r.t. the input of a convolution with a kernel above 1x1 is missing,
     /// which networks need only behind their first layer.
     fn supports(network: &Network) -> bool {
         network.layers.iter().all(|layer| match &layer.op {
@@ -290,7 +290,7 @@ impl HostNet {
         }
     }
 
-    /// The gradient by the weights, given that by the logits [N, CLASSES] of the last forward pass.
+    /// The gradient w.r.t. the weights, given that w.r.t. the logits [N, CLASSES] of the last forward pass.
     fn backward(
         &mut self,
         by_logits: &[f32],
@@ -320,7 +320,7 @@ impl HostNet {
         found
     }
 
-    /// Memory for the gradient by a tensor.
+    /// Memory for the gradient w.r.t. a tensor.
     fn want(&mut self, tensor: usize) {
         let gradient = &mut self.gradients[tensor];
         if !gradient.filled {
@@ -423,7 +423,7 @@ impl HostNet {
     }
 }
 
-/// How the gradient by a batch norm's output becomes that by its input, and the gradient by its factors; from the sums of
+/// How the gradient w.r.t. a batch norm's output becomes that w.r.t. its input, and the gradient w.r.t. its factors; from the sums of
 /// the gradient and of its products with the input, over `count` elements of a channel.
 fn normalised(statistics: &Statistics, gamma: &[f32], sums: &Sums, count: f64) -> (Vec<[f32; 3]>, Vec<f32>) {
     let channels = statistics.moments.iter().zip(gamma).enumerate();

@@ -27,7 +27,7 @@ impl Tensor {
     }
 }
 
-/// The gradient of the loss by a tensor as it is meant, after its activation has cut it, and sums of it.
+/// The gradient of the loss w.r.t. a tensor as it is meant, after its activation has cut it, and sums of it.
 #[derive(Debug, Default)]
 pub(super) struct Gradient {
     /// At least as long as the tensor.
@@ -188,7 +188,7 @@ impl<S: Simd> ChannelFinish<S> {
     }
 }
 
-/// The gradient by a layer's output, and what makes of it that by the layer's sums.
+/// The gradient w.r.t. a layer's output, and what makes of it that w.r.t. the layer's sums.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Above<'a> {
     pub(super) stored: &'a [Lanes],
@@ -198,7 +198,7 @@ pub(super) struct Above<'a> {
 }
 
 impl Above<'_> {
-    /// Reads the gradient by the sums of `channel` from position `first` of the tensor on.
+    /// Reads the gradient w.r.t. the sums of `channel` from position `first` of the tensor on.
     #[inline(always)]
     pub(super) fn read_run<S: Simd>(&self, simd: S, channel: usize, first: usize, to: &mut [Lanes]) {
         let gradient = &self.gradient[first..][..to.len()];

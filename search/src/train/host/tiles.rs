@@ -1,7 +1,7 @@
 //! Convolutions over all channels and the classifier: products of a matrix of weights with tiles of the input.
 //!
 //! A tile is read once, normalised on the way, used for everything while it is in the first-level cache, and each result
-//! is stored once. The backward pass makes both gradients, by the weights and by the input, from the same two tiles.
+//! is stored once. The backward pass makes both gradients, w.r.t. the weights and w.r.t. the input, from the same two tiles.
 
 use std::ops::Range;
 
@@ -141,7 +141,7 @@ pub(super) fn forward<S: Simd>(
     }
 }
 
-/// Backward pass: adds the gradient by the weights to `by_weights`, and that by the input to
+/// Backward pass: adds the gradient w.r.t. the weights to `by_weights`, and that w.r.t. the input to
 /// `by_input`, if there is one.
 #[inline(always)]
 pub(super) fn backward<S: Simd>(
