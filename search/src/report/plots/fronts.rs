@@ -9,11 +9,11 @@ use crate::report::draw::{Canvas, Frame, Legend, Marker, SERIES, Swatch, dashed}
 const FRAME: Frame = Frame { left: 64.0, top: 44.0, width: 690.0, height: 400.0 };
 
 /// A network: bytes, accuracy in percent, trial.
-pub(super) type Network = (usize, f64, u64);
+pub(super) type FrontPoint = (usize, f64, u64);
 
 /// The candidates of the fronts, by validation accuracy.
 pub(super) fn candidates(report: &Report) -> Plot {
-    let networks = |study: &StudyReport| -> Vec<Network> {
+    let networks = |study: &StudyReport| -> Vec<FrontPoint> {
         let network = |row: &crate::report::data::TrialRow| {
             Some((row.trial.usage.bytes, 100.0 * row.accuracy?, row.trial.number))
         };
@@ -39,9 +39,9 @@ pub(super) fn finished(report: &Report) -> Option<Plot> {
 }
 
 /// The non-dominated among a study's finished networks.
-pub(super) fn finished_front(study: &StudyReport) -> Vec<Network> {
+pub(super) fn finished_front(study: &StudyReport) -> Vec<FrontPoint> {
     let finished = study.finished.networks.iter();
-    let all: Vec<Network> = finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
+    let all: Vec<FrontPoint> = finished.map(|f| (f.size_bytes, 100.0 * f.accuracy(), f.trial)).collect();
     non_dominated(all, |&(bytes, accuracy, _)| (bytes, accuracy))
 }
 
@@ -53,9 +53,9 @@ struct Titles<'a> {
     caption: &'a str,
 }
 
-fn plot(report: &Report, titles: &Titles<'_>, networks: &dyn Fn(&StudyReport) -> Vec<Network>) -> Plot {
+fn plot(report: &Report, titles: &Titles<'_>, networks: &dyn Fn(&StudyReport) -> Vec<FrontPoint>) -> Plot {
     let Titles { name, title, y_title, caption } = *titles;
-    let fronts: Vec<Vec<Network>> = report.studies.iter().map(networks).collect();
+    let fronts: Vec<Vec<FrontPoint>> = report.studies.iter().map(networks).collect();
     let x = sizes(fronts.iter().flatten().map(|n| n.0), FRAME.across());
     let y = accuracies(fronts.iter().flatten().map(|n| n.1), FRAME.up());
     let mut items = series(report);
@@ -70,7 +70,7 @@ fn plot(report: &Report, titles: &Titles<'_>, networks: &dyn Fn(&StudyReport) ->
     }
     for (index, (study, front)) in report.studies.iter().zip(&fronts).enumerate() {
         let (colour, marker, dashes) = style(index);
-        let at = |&(bytes, accuracy, _): &Network| (x.at(kilobytes(bytes)), y.at(y.clamp(accuracy)));
+        let at = |&(bytes, accuracy, _): &FrontPoint| (x.at(kilobytes(bytes)), y.at(y.clamp(accuracy)));
         canvas.polyline(&steps(front.iter().map(at)), (colour, 1.6), &dashed(&dashes));
         for network in front {
             let (bytes, accuracy, trial) = *network;

@@ -2,7 +2,7 @@
 //! looked up. The first study is drawn bold; labels never overlap.
 
 use super::axes::{accuracies, kilobytes, sizes, steps};
-use super::fronts::{Network, finished_front};
+use super::fronts::{FrontPoint, finished_front};
 use crate::report::data::Report;
 use crate::report::draw::{Anchor, Canvas, Frame, Marker, SERIES};
 
@@ -15,7 +15,7 @@ const LINE_HEIGHT: f64 = 18.0;
 
 /// Draws the studies named in `lines`, each with its label.
 pub(in crate::report) fn overview(report: &Report, lines: &[(&str, &str)]) -> Canvas {
-    let drawn: Vec<(Vec<Network>, &str)> = lines
+    let drawn: Vec<(Vec<FrontPoint>, &str)> = lines
         .iter()
         .filter_map(|(name, label)| {
             let study = report.studies.iter().find(|study| study.name == *name)?;
